@@ -1,0 +1,6 @@
+//! Skew the clock of unmodified programs, freeze them at the worst moment, and prove that each fault arrived.
+
+pub mod error;
+
+pub use error::{Error, ErrorKind, Result};
+pub use falseticker_page::time::{HostInstant, NodeInstant, Rate, Span};
