@@ -1,0 +1,232 @@
+//! The kernel, without libc: raw system calls, a file descriptor that closes itself, and the few calls that loading needs.
+//!
+//! What must hold: no libc, no allocation, no panic, no static that holds a pointer (the code must run before the
+//! library is relocated). Errors are positive errnos in a `Result`; the thread's `errno` is never touched.
+//! What breaks it: a seccomp filter that kills instead of refusing; nothing here can know one beforehand.
+#![allow(unsafe_code)]
+// Sound because each wrapper passes the kernel only pointers derived from live references, with their true lengths;
+// wrappers that can change the address space under other code are `unsafe` and say what they ask.
+
+use core::ffi::CStr;
+
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+#[cfg(target_arch = "x86_64")]
+pub use x86_64::*;
+
+/// The errnos that are told apart.
+pub mod errno {
+    /// Operation not permitted.
+    pub const EPERM: i32 = 1;
+    /// No such file or directory.
+    pub const ENOENT: i32 = 2;
+    /// Interrupted.
+    pub const EINTR: i32 = 4;
+    /// Input or output error; from `/proc/self/mem`: the page may not be touched that way.
+    pub const EIO: i32 = 5;
+    /// Bad address.
+    pub const EFAULT: i32 = 14;
+    /// File exists; from mmap: the range is taken.
+    pub const EEXIST: i32 = 17;
+    /// Invalid argument.
+    pub const EINVAL: i32 = 22;
+}
+
+/// Memory protection and mapping flags.
+pub mod mm {
+    /// Readable.
+    pub const PROT_READ: usize = 1;
+    /// Writable.
+    pub const PROT_WRITE: usize = 2;
+    /// Executable.
+    pub const PROT_EXEC: usize = 4;
+    /// Shared mapping.
+    pub const MAP_SHARED: usize = 1;
+    /// Private mapping.
+    pub const MAP_PRIVATE: usize = 2;
+    /// Anonymous mapping.
+    pub const MAP_ANONYMOUS: usize = 0x20;
+    /// At exactly this address, and never over another mapping (kernels before 4.17 take it for a hint).
+    pub const MAP_FIXED_NOREPLACE: usize = 0x10_0000;
+}
+
+/// The size of a page on every machine that is served.
+pub const PAGE: usize = 4096;
+
+const AT_FDCWD: usize = -100_isize as usize;
+const O_RDWR: usize = 2;
+const O_DIRECTORY: usize = 0o200_000;
+const O_CLOEXEC: usize = 0o2_000_000;
+const RLIMIT_STACK: usize = 3;
+
+/// What the kernel returned, as a `Result`: errors are positive errnos.
+#[inline(always)]
+pub fn check(result: isize) -> Result<usize, i32> {
+    match result {
+        -4095..=-1 => Err((-result) as i32),
+        _ => Ok(result as usize),
+    }
+}
+
+/// An open file, closed on drop.
+pub struct Fd(i32);
+
+impl Fd {
+    /// The number, for a raw system call; still owned by this.
+    pub fn raw(&self) -> usize {
+        self.0 as usize
+    }
+
+    fn open(path: &CStr, flags: usize) -> Result<Self, i32> {
+        loop {
+            // SAFETY: the path is a live string that ends in NUL; opening touches no memory of ours.
+            let opened = check(unsafe {
+                syscall4(nr::OPENAT, AT_FDCWD, path.as_ptr() as usize, flags | O_CLOEXEC, 0)
+            });
+            match opened {
+                Err(errno::EINTR) => {}
+                Err(e) => return Err(e),
+                Ok(fd) => return Ok(Self(fd as i32)),
+            }
+        }
+    }
+}
+
+impl Drop for Fd {
+    fn drop(&mut self) {
+        // SAFETY: this descriptor is ours and is not used again.
+        let _ = unsafe { syscall1(nr::CLOSE, self.raw()) };
+    }
+}
+
+/// Opens a file for reading, close-on-exec.
+pub fn open_read(path: &CStr) -> Result<Fd, i32> {
+    Fd::open(path, 0)
+}
+
+/// Opens a file for reading and writing, close-on-exec.
+pub fn open_read_write(path: &CStr) -> Result<Fd, i32> {
+    Fd::open(path, O_RDWR)
+}
+
+/// Opens a directory for [`getdents`].
+pub fn open_directory(path: &CStr) -> Result<Fd, i32> {
+    Fd::open(path, O_DIRECTORY)
+}
+
+/// Reads at the file's position; 0 at the end.
+pub fn read(fd: &Fd, into: &mut [u8]) -> Result<usize, i32> {
+    loop {
+        // SAFETY: the kernel writes at most `len` bytes to the live buffer.
+        match check(unsafe { syscall3(nr::READ, fd.raw(), into.as_mut_ptr() as usize, into.len()) }) {
+            Err(errno::EINTR) => {}
+            other => return other,
+        }
+    }
+}
+
+/// Reads at `offset`; may be short.
+pub fn pread(fd: &Fd, into: &mut [u8], offset: usize) -> Result<usize, i32> {
+    // SAFETY: the kernel writes at most `len` bytes to the live buffer.
+    check(unsafe {
+        syscall4(
+            nr::PREAD64,
+            fd.raw(),
+            into.as_mut_ptr() as usize,
+            into.len(),
+            offset,
+        )
+    })
+}
+
+/// Writes at `offset`; may be short.
+///
+/// # Safety
+/// Where the file is memory (`/proc/self/mem`, a mapped file), the bytes written must be sound for whoever reads them.
+pub unsafe fn pwrite(fd: &Fd, bytes: &[u8], offset: usize) -> Result<usize, i32> {
+    // SAFETY: the kernel reads `len` bytes of a live slice; the caller answers for where they go.
+    check(unsafe {
+        syscall4(
+            nr::PWRITE64,
+            fd.raw(),
+            bytes.as_ptr() as usize,
+            bytes.len(),
+            offset,
+        )
+    })
+}
+
+/// Directory entries in the kernel's layout (`struct linux_dirent64`); 0 at the end.
+pub fn getdents(fd: &Fd, into: &mut [u8]) -> Result<usize, i32> {
+    // SAFETY: the kernel writes at most `len` bytes to the live buffer.
+    check(unsafe { syscall3(nr::GETDENTS64, fd.raw(), into.as_mut_ptr() as usize, into.len()) })
+}
+
+/// Maps private anonymous memory at exactly `at`, if nothing is there: whatever else the kernel did is undone.
+pub fn mmap_anonymous_at(at: usize, length: usize, protection: usize) -> Result<(), i32> {
+    let flags = mm::MAP_PRIVATE | mm::MAP_ANONYMOUS | mm::MAP_FIXED_NOREPLACE;
+    // SAFETY: with MAP_FIXED_NOREPLACE no existing mapping changes.
+    let address = check(unsafe { syscall6(nr::MMAP, at, length, protection, flags, usize::MAX, 0) })?;
+    if address == at {
+        return Ok(());
+    }
+    // SAFETY: an older kernel took the address for a hint; that mapping was just made and nobody knows it.
+    let _ = unsafe { munmap(address, length) };
+    Err(errno::EEXIST)
+}
+
+/// Maps `length` bytes of a file from its start.
+pub fn mmap_file(fd: &Fd, length: usize, protection: usize, flags: usize) -> Result<usize, i32> {
+    if flags & !(mm::MAP_SHARED | mm::MAP_PRIVATE) != 0 {
+        return Err(errno::EINVAL);
+    }
+    // SAFETY: without MAP_FIXED the kernel chooses an address that is free.
+    check(unsafe { syscall6(nr::MMAP, 0, length, protection, flags, fd.raw(), 0) })
+}
+
+/// Unmaps.
+///
+/// # Safety
+/// Nothing may use that memory afterwards.
+pub unsafe fn munmap(address: usize, length: usize) -> Result<(), i32> {
+    // SAFETY: the caller's promise.
+    check(unsafe { syscall2(nr::MUNMAP, address, length) }).map(drop)
+}
+
+/// Changes the protection of whole pages.
+///
+/// # Safety
+/// Whoever uses that memory must be content with the new protection.
+pub unsafe fn mprotect(address: usize, length: usize, protection: usize) -> Result<(), i32> {
+    // SAFETY: the caller's promise.
+    check(unsafe { syscall3(nr::MPROTECT, address, length, protection) }).map(drop)
+}
+
+/// The process's id, as its own pid namespace has it.
+pub fn getpid() -> i32 {
+    // SAFETY: no argument, no effect.
+    (unsafe { syscall0(nr::GETPID) }) as i32
+}
+
+/// The thread's id.
+pub fn gettid() -> i32 {
+    // SAFETY: no argument, no effect.
+    (unsafe { syscall0(nr::GETTID) }) as i32
+}
+
+/// The soft and the hard limit of the main stack's growth.
+pub fn stack_limits() -> Result<(u64, u64), i32> {
+    let mut limits = [0_u64; 2];
+    // SAFETY: the kernel writes a `struct rlimit64`, two words, to the live array.
+    check(unsafe { syscall4(nr::PRLIMIT64, 0, RLIMIT_STACK, 0, limits.as_mut_ptr() as usize) })?;
+    let [soft, hard] = limits;
+    Ok((soft, hard))
+}
+
+/// Ends the process at once, without handlers.
+pub fn exit_group(code: i32) -> ! {
+    loop {
+        // SAFETY: does not return.
+        let _ = unsafe { syscall1(nr::EXIT_GROUP, code as usize) };
+    }
+}

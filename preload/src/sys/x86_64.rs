@@ -1,0 +1,89 @@
+//! System calls on x86-64: the instruction, the numbers, and the little else that the processor decides.
+//!
+//! What must hold: nothing here touches libc, `errno`, the stack red zone or a vector register, so that it may run on a
+//! clock read, in a signal handler, before relocation and after vfork. What the kernel returned is what the caller
+//! gets: a negative errno, never a global.
+//!
+//! Source: the kernel's `arch/x86/entry/syscalls/syscall_64.tbl` and `Documentation/arch/x86/entry_64.rst`.
+#![allow(unsafe_code)]
+// Sound because the only unsafe operation is the `syscall` instruction with the kernel's own register convention
+// (rax number and result; rdi rsi rdx r10 r8 r9 arguments; rcx and r11 clobbered). What a call does to memory is the
+// caller's contract, and every function here is therefore `unsafe`.
+
+use core::arch::asm;
+
+/// System call numbers.
+pub mod nr {
+    macro_rules! numbers {
+        ($($name:ident = $number:literal,)*) => {
+            $(#[doc = concat!("Number of `", stringify!($name), "`.")] pub const $name: usize = $number;)*
+        };
+    }
+    numbers! {
+        READ = 0, WRITE = 1, OPEN = 2, CLOSE = 3, FSTAT = 5, LSEEK = 8, MMAP = 9, MPROTECT = 10, MUNMAP = 11,
+        RT_SIGACTION = 13, RT_SIGPROCMASK = 14, PREAD64 = 17, PWRITE64 = 18, MADVISE = 28, NANOSLEEP = 35,
+        GETPID = 39, CLONE = 56, EXIT = 60, KILL = 62, FCNTL = 72, GETTIMEOFDAY = 96, PRCTL = 157, ADJTIMEX = 159,
+        SETTIMEOFDAY = 164, GETTID = 186, TIME = 201, FUTEX = 202, GETDENTS64 = 217, CLOCK_SETTIME = 227,
+        CLOCK_GETTIME = 228, CLOCK_GETRES = 229, CLOCK_NANOSLEEP = 230, EXIT_GROUP = 231, TGKILL = 234,
+        OPENAT = 257, PRLIMIT64 = 302, CLOCK_ADJTIME = 305, MEMFD_CREATE = 319,
+    }
+}
+
+/// A system call without arguments.
+///
+/// # Safety
+/// The call must be sound with these arguments; the kernel reads and writes the memory that they name.
+#[inline(always)]
+pub unsafe fn syscall0(nr: usize) -> isize {
+    let result;
+    // SAFETY: the kernel's convention; the caller answers for the call's effects on memory.
+    unsafe {
+        asm!("syscall", inlateout("rax") nr => result, lateout("rcx") _, lateout("r11") _, options(nostack));
+    }
+    result
+}
+
+macro_rules! with_arguments {
+    ($($name:ident($($arg:ident in $register:tt),+);)*) => {$(
+        /// A system call with as many arguments as its name says.
+        ///
+        /// # Safety
+        /// The call must be sound with these arguments; the kernel reads and writes the memory that they name.
+        #[inline(always)]
+        #[allow(clippy::too_many_arguments)]
+        pub unsafe fn $name(nr: usize, $($arg: usize),+) -> isize {
+            let result;
+            // SAFETY: the kernel's convention; the caller answers for the call's effects on memory.
+            unsafe {
+                asm!(
+                    "syscall",
+                    inlateout("rax") nr => result,
+                    $(in($register) $arg,)+
+                    lateout("rcx") _,
+                    lateout("r11") _,
+                    options(nostack)
+                );
+            }
+            result
+        }
+    )*};
+}
+
+with_arguments! {
+    syscall1(a in "rdi");
+    syscall2(a in "rdi", b in "rsi");
+    syscall3(a in "rdi", b in "rsi", c in "rdx");
+    syscall4(a in "rdi", b in "rsi", c in "rdx", d in "r10");
+    syscall5(a in "rdi", b in "rsi", c in "rdx", d in "r10", e in "r8");
+    syscall6(a in "rdi", b in "rsi", c in "rdx", d in "r10", e in "r8", f in "r9");
+}
+
+/// Makes this processor fetch anew what was written to code through another mapping of the same page.
+///
+/// The kernel writes `/proc/self/mem` through its own linear address, for which the manual (Intel SDM volume 3,
+/// "Handling Self- and Cross-Modifying Code") asks for a serializing instruction.
+pub fn serialize() {
+    core::sync::atomic::fence(core::sync::atomic::Ordering::SeqCst);
+    let _ = core::arch::x86_64::__cpuid(0);
+    core::sync::atomic::fence(core::sync::atomic::Ordering::SeqCst);
+}
