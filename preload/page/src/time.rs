@@ -62,7 +62,7 @@ macro_rules! instant {
 
             /// From whole seconds and nanoseconds, saturating.
             pub const fn from_split(sec: i64, nsec: i64) -> Self {
-                Self(sec.saturating_mul(NANOS_PER_SEC).saturating_add(nsec))
+                Self(saturate(sec as i128 * NANOS_PER_SEC as i128 + nsec as i128))
             }
         }
     };
@@ -132,9 +132,16 @@ impl Span {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 <= the remainder < 10^9")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "0 <= the remainder < 10^9"
+)]
 const fn split(nanos: i64) -> (i64, u32) {
-    (nanos.div_euclid(NANOS_PER_SEC), nanos.rem_euclid(NANOS_PER_SEC) as u32)
+    (
+        nanos.div_euclid(NANOS_PER_SEC),
+        nanos.rem_euclid(NANOS_PER_SEC) as u32,
+    )
 }
 
 /// How much faster than the host's clock a clock runs, in parts per 2^32: 0 is true, [`Rate::STANDSTILL`] does
@@ -197,7 +204,7 @@ impl Rate {
 
     /// How far a clock of this rate moves ahead of the host's in `elapsed`, rounded down, in 128 bits.
     pub const fn gained(self, elapsed: i128) -> i128 {
-        (elapsed * self.0 as i128) >> 32
+        elapsed.saturating_mul(self.0 as i128) >> 32
     }
 }
 

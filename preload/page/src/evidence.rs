@@ -1,0 +1,236 @@
+//! Evidence: each process's own marks that it has read its clock under a change.
+//!
+//! A file apart from the schedules, since its readers write here. A process has a row: a head that says who it is,
+//! and a ring of [`MARKS`] marks, each at its change's id modulo their number. A mark is one word (the high bits of
+//! the id, and the instant), so that it is never torn, needs no lock and can be made in a signal handler.
+//!
+//! What must hold: a mark is of the change whose segment was used, made at the process's first read under it; a newer
+//! mark is never replaced by an older one; what is overwritten is counted. The file is written by programs that may
+//! be wild: the controller believes none of it beyond what it can check.
+
+use core::mem::size_of;
+
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::time::HostInstant;
+
+/// "FTMARK" and two bytes that no text has.
+pub const MAGIC: u64 = u64::from_le_bytes(*b"FTMARK\x1a\xf7");
+/// The version of this layout.
+pub const VERSION: u32 = 1;
+/// Marks in a process's ring.
+pub const MARKS: usize = 1024;
+/// Processes that can have a row at one time.
+pub const ROWS: usize = 1024;
+/// The size of the evidence file.
+pub const EVIDENCE_SIZE: usize = size_of::<Evidence>();
+
+/// The file's first 4 KiB.
+#[repr(C, align(4096))]
+#[derive(Debug)]
+pub struct Header {
+    /// [`MAGIC`].
+    pub magic: AtomicU64,
+    /// [`VERSION`].
+    pub version: AtomicU32,
+    /// Counts the processes that loaded the shim; a futex is woken here at each.
+    pub arrivals: AtomicU32,
+    /// [`EVIDENCE_SIZE`].
+    pub size: AtomicU64,
+    /// Where the next search for a free row begins.
+    pub cursor: AtomicU64,
+    /// Processes that found no row: their evidence is unknown.
+    pub unseated: AtomicU64,
+}
+
+/// What state a row is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nobody's.
+    Free,
+    /// Being taken or cleared by a process.
+    Busy(u32),
+    /// A process's.
+    Live(u32),
+    /// Of a process that is gone, kept until somebody needs the row.
+    Gone(u32),
+}
+
+impl State {
+    const fn bits(self) -> u64 {
+        match self {
+            State::Free => 0,
+            State::Busy(pid) => 1 << 32 | pid as u64,
+            State::Live(pid) => 2 << 32 | pid as u64,
+            State::Gone(pid) => 3 << 32 | pid as u64,
+        }
+    }
+
+    const fn from_bits(bits: u64) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "the pid is the low half")]
+        let pid = bits as u32;
+        match bits >> 32 {
+            1 => State::Busy(pid),
+            2 => State::Live(pid),
+            3 => State::Gone(pid),
+            _ => State::Free,
+        }
+    }
+}
+
+/// Who a row belongs to.
+#[repr(C, align(64))]
+#[derive(Debug, Default)]
+pub struct RowHead {
+    state: AtomicU64,
+    /// When it was taken, by the host's CLOCK_MONOTONIC: a process that started later is another one with this pid.
+    pub taken_at: AtomicU64,
+    /// Marks that were overwritten by newer ones.
+    pub overflow: AtomicU64,
+    /// How the process is reached: 0 when its vDSO is detoured, otherwise why it is not.
+    pub detour: AtomicU64,
+}
+
+impl RowHead {
+    /// The row's state.
+    pub fn state(&self) -> State {
+        State::from_bits(self.state.load(Ordering::Acquire))
+    }
+
+    /// Changes the state, if it is still `from`.
+    pub fn turn(&self, from: State, to: State) -> bool {
+        self.state
+            .compare_exchange(from.bits(), to.bits(), Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+    }
+}
+
+/// The marks of one process.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub struct Ring([AtomicU64; MARKS]);
+
+/// Bits of a mark that hold the instant, in units of 16 ns since the node was made: 52 days.
+const INSTANT_BITS: u32 = 48;
+const INSTANT_SHIFT: u32 = 4;
+const INSTANT_MASK: u64 = (1 << INSTANT_BITS) - 1;
+
+/// The part of a change's id that its place in the ring does not say.
+const fn tag(change: u32) -> u64 {
+    (change as u64 / MARKS as u64) & 0xffff
+}
+
+impl Ring {
+    /// Marks that the process read its clock under `change` at `at`; `epoch` is when the node was made. Returns
+    /// whether an older mark was overwritten.
+    pub fn mark(&self, change: u32, at: HostInstant, epoch: HostInstant) -> bool {
+        let Some(cell) = self.0.get(change as usize % MARKS) else {
+            return false;
+        };
+        let units = at.saturating_since(epoch).as_nanos().max(0).unsigned_abs() >> INSTANT_SHIFT;
+        // One more, so that a mark is never zero.
+        let made = tag(change) << INSTANT_BITS | units.saturating_add(1).min(INSTANT_MASK);
+        let mut seen = cell.load(Ordering::Relaxed);
+        loop {
+            if seen != 0 && !newer(tag(change), seen >> INSTANT_BITS) {
+                return false;
+            }
+            match cell.compare_exchange(seen, made, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return seen != 0,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// When the process first read its clock under `change`; `None` if it has not, or the mark was overwritten.
+    pub fn marked(&self, change: u32, epoch: HostInstant) -> Option<HostInstant> {
+        let mark = self.0.get(change as usize % MARKS)?.load(Ordering::Acquire);
+        if mark == 0 || mark >> INSTANT_BITS != tag(change) {
+            return None;
+        }
+        let nanos = ((mark & INSTANT_MASK) - 1) << INSTANT_SHIFT;
+        Some(epoch.saturating_add(crate::time::Span::from_nanos(
+            i64::try_from(nanos).unwrap_or(i64::MAX),
+        )))
+    }
+
+    fn clear(&self) {
+        for mark in &self.0 {
+            mark.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Whether one tag is newer than another, as serial numbers compare.
+const fn newer(tag: u64, than: u64) -> bool {
+    let ahead = tag.wrapping_sub(than) & 0xffff;
+    ahead != 0 && ahead < 0x8000
+}
+
+/// The evidence file as a whole.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Evidence {
+    /// Magic, version, counters.
+    pub header: Header,
+    /// Who is who.
+    pub heads: [RowHead; ROWS],
+    /// The marks, in the same order.
+    pub rings: [Ring; ROWS],
+}
+
+impl Evidence {
+    /// Whether this is an evidence file of this version.
+    pub fn check(&self) -> bool {
+        self.header.magic.load(Ordering::Acquire) == MAGIC
+            && self.header.version.load(Ordering::Relaxed) == VERSION
+            && self.header.size.load(Ordering::Relaxed) == EVIDENCE_SIZE as u64
+    }
+
+    /// Takes a row for `pid`: a free one, or one whose owner `gone` says is gone. Makes no syscall of its own.
+    pub fn take(&self, pid: u32, now: HostInstant, gone: impl Fn(State) -> bool) -> Option<usize> {
+        let begin = usize::try_from(self.header.cursor.fetch_add(1, Ordering::Relaxed)).unwrap_or(0);
+        let row = self
+            .search(pid, begin, |state| state == State::Free)
+            .or_else(|| self.search(pid, begin, |state| matches!(state, State::Gone(_))))
+            .or_else(|| self.search(pid, begin, |state| gone(state)));
+        let Some(row) = row else {
+            self.header.unseated.fetch_add(1, Ordering::Relaxed);
+            return None;
+        };
+        let head = self.heads.get(row)?;
+        self.rings.get(row)?.clear();
+        head.taken_at
+            .store(now.as_nanos().unsigned_abs(), Ordering::Relaxed);
+        head.overflow.store(0, Ordering::Relaxed);
+        head.detour.store(0, Ordering::Relaxed);
+        head.turn(State::Busy(pid), State::Live(pid)).then_some(row)
+    }
+
+    /// The first row from `begin` on that is as wanted, now busy for `pid`.
+    fn search(&self, pid: u32, begin: usize, wanted: impl Fn(State) -> bool) -> Option<usize> {
+        (0..ROWS).map(|step| begin.wrapping_add(step) % ROWS).find(|row| {
+            let Some(head) = self.heads.get(*row) else {
+                return false;
+            };
+            let state = head.state();
+            wanted(state) && head.turn(state, State::Busy(pid))
+        })
+    }
+
+    /// Marks that the process of `row` read its clock under `change`.
+    pub fn mark(&self, row: usize, change: u32, at: HostInstant, epoch: HostInstant) {
+        if let (Some(head), Some(ring)) = (self.heads.get(row), self.rings.get(row))
+            && ring.mark(change, at, epoch)
+        {
+            head.overflow.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+const _: () = {
+    assert!(size_of::<Header>() == 4096 && size_of::<RowHead>() == 64);
+    assert!(size_of::<Ring>() == MARKS * 8 && MARKS.is_power_of_two());
+    assert!(EVIDENCE_SIZE.is_multiple_of(4096));
+    const fn shared<T: Sync>() {}
+    shared::<Evidence>();
+};
