@@ -1,6 +1,9 @@
 //! Skew the clock of unmodified programs, freeze them at the worst moment, and prove that each fault arrived.
 
 pub mod error;
+pub mod host_clock;
+pub mod process;
+mod raw;
 
 pub use error::{Error, ErrorKind, Result};
 pub use falseticker_page::time::{HostInstant, NodeInstant, Rate, Span};

@@ -1,0 +1,315 @@
+//! Syscalls made by this crate's own instruction, not through libc.
+//!
+//! Two of its users cannot go through libc: [`host_clock`](crate::host_clock), because the controller may itself
+//! run inside a node where libc's functions are the shim's; and the guard of a freeze, which is forked from a
+//! program that may have many threads and so may call nothing that allocates or locks.
+//!
+//! What must hold: nothing here allocates, locks, panics or touches `errno`; every function is async-signal-safe.
+#![expect(
+    unsafe_code,
+    reason = "the syscall instruction; each wrapper passes only what its syscall expects"
+)]
+#![expect(
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    clippy::cast_possible_truncation,
+    reason = "registers carry signed and unsigned values alike, and the kernel's results fit their types"
+)]
+
+use std::ffi::CStr;
+
+use libc::{c_int, c_long, c_void};
+use nix::errno::Errno;
+
+type Result<T> = std::result::Result<T, Errno>;
+
+/// One syscall.
+///
+/// # Safety
+///
+/// The arguments must be what syscall `number` expects; pointers must be valid for what it reads and writes.
+#[inline(always)]
+pub(crate) unsafe fn syscall(number: c_long, args: [usize; 6]) -> Result<usize> {
+    let result: isize;
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the kernel clobbers rcx and r11 alone; memory is left as clobbered; the rest is the caller's duty.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            inlateout("rax") number as isize => result,
+            in("rdi") args[0], in("rsi") args[1], in("rdx") args[2],
+            in("r10") args[3], in("r8") args[4], in("r9") args[5],
+            lateout("rcx") _, lateout("r11") _,
+            options(nostack),
+        );
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    compile_error!("this processor's syscall instruction is missing here");
+    if (-4095..0).contains(&result) {
+        Err(Errno::from_raw(-result as i32))
+    } else {
+        Ok(result as usize)
+    }
+}
+
+/// A process cut off from this one as `fork` does, in one thread and without libc's fork handlers. `signal` is
+/// what the parent gets when it ends; with 0 no plain `wait` of the program's own sees it. 0 in the child.
+///
+/// # Safety
+///
+/// Until it calls `exit` the child may use only what is async-signal-safe, and must not return into code that
+/// believes that other threads exist.
+#[inline(always)]
+pub(crate) unsafe fn fork(signal: c_int) -> Result<i32> {
+    // SAFETY: no flags: memory is copied, so the child goes on with a stack of its own.
+    unsafe { syscall(libc::SYS_clone, [signal as usize, 0, 0, 0, 0, 0]) }.map(|pid| pid as i32)
+}
+
+/// The end of this process, without destructors or handlers.
+pub(crate) fn exit(code: c_int) -> ! {
+    loop {
+        // SAFETY: takes a number.
+        let _ = unsafe { syscall(libc::SYS_exit_group, [code as usize, 0, 0, 0, 0, 0]) };
+    }
+}
+
+macro_rules! of_numbers {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $ty:ty),*) = $number:ident [$($value:expr),*];)*) => {$(
+        $(#[$doc])*
+        pub(crate) fn $name($($arg: $ty),*) -> Result<usize> {
+            let mut args = [0_usize; 6];
+            let given: &[usize] = &[$($value),*];
+            args[..given.len()].copy_from_slice(given);
+            // SAFETY: this syscall takes numbers only (a null pointer where one is optional).
+            unsafe { syscall(libc::$number, args) }
+        }
+    )*};
+}
+
+of_numbers! {
+    /// This process's pid, which libc may have cached before a raw fork.
+    getpid() = SYS_getpid [];
+    close(fd: c_int) = SYS_close [fd as usize];
+    /// Close all descriptors from `first` to `last`, both included.
+    close_range(first: u32, last: u32) = SYS_close_range [first as usize, last as usize, 0];
+    /// Make `new` mean what `old` means.
+    dup2(old: c_int, new: c_int) = SYS_dup2 [old as usize, new as usize];
+    setsid() = SYS_setsid [];
+    /// A descriptor that stands for the process, whoever takes its number later.
+    pidfd_open(pid: i32) = SYS_pidfd_open [pid as usize, 0];
+    pidfd_send_signal(fd: c_int, signal: c_int) = SYS_pidfd_send_signal [fd as usize, signal as usize, 0, 0];
+    /// Collect an ended child, of whatever exit signal. With `WNOHANG` 0 if it still runs.
+    wait(pid: i32, options: c_int) = SYS_wait4 [pid as usize, 0, (options | libc::__WALL) as usize, 0];
+    /// An event counter, closed on exec.
+    eventfd() = SYS_eventfd2 [0, libc::EFD_CLOEXEC as usize];
+    /// A timer on the host's CLOCK_MONOTONIC, closed on exec.
+    timerfd() = SYS_timerfd_create [libc::CLOCK_MONOTONIC as usize, libc::TFD_CLOEXEC as usize];
+}
+
+/// Open a file.
+pub(crate) fn open(path: &CStr, flags: c_int) -> Result<c_int> {
+    // SAFETY: a terminated string; without O_CREAT there is no mode.
+    unsafe {
+        syscall(
+            libc::SYS_openat,
+            [
+                libc::AT_FDCWD as usize,
+                path.as_ptr() as usize,
+                flags as usize,
+                0,
+                0,
+                0,
+            ],
+        )
+    }
+    .map(|fd| fd as c_int)
+}
+
+/// Remove a file from a directory.
+pub(crate) fn unlinkat(dir: c_int, name: &CStr) -> Result<usize> {
+    // SAFETY: a terminated string.
+    unsafe {
+        syscall(
+            libc::SYS_unlinkat,
+            [dir as usize, name.as_ptr() as usize, 0, 0, 0, 0],
+        )
+    }
+}
+
+/// Read into a buffer.
+pub(crate) fn read(fd: c_int, buffer: &mut [u8]) -> Result<usize> {
+    // SAFETY: pointer and length of one live buffer.
+    unsafe {
+        syscall(
+            libc::SYS_read,
+            [fd as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0],
+        )
+    }
+}
+
+/// Write a buffer.
+pub(crate) fn write(fd: c_int, buffer: &[u8]) -> Result<usize> {
+    // SAFETY: pointer and length of one live buffer.
+    unsafe {
+        syscall(
+            libc::SYS_write,
+            [fd as usize, buffer.as_ptr() as usize, buffer.len(), 0, 0, 0],
+        )
+    }
+}
+
+/// Write a buffer at a place in a file.
+pub(crate) fn pwrite(fd: c_int, buffer: &[u8], at: usize) -> Result<usize> {
+    // SAFETY: pointer and length of one live buffer.
+    unsafe {
+        syscall(
+            libc::SYS_pwrite64,
+            [fd as usize, buffer.as_ptr() as usize, buffer.len(), at, 0, 0],
+        )
+    }
+}
+
+/// Make `/` the working directory, and `name` the name of this thread.
+pub(crate) fn settle_as(name: &CStr) {
+    // SAFETY: terminated strings.
+    unsafe {
+        let _ = syscall(libc::SYS_chdir, [c"/".as_ptr() as usize, 0, 0, 0, 0, 0]);
+        let _ = syscall(
+            libc::SYS_prctl,
+            [libc::PR_SET_NAME as usize, name.as_ptr() as usize, 0, 0, 0, 0],
+        );
+    }
+}
+
+/// Wait until one of `fds` has something, for at most `nanos` of host time; `None` waits for ever. 0 is time out.
+pub(crate) fn poll(fds: &mut [libc::pollfd], nanos: Option<i64>) -> Result<usize> {
+    let mut limit = timespec(nanos.unwrap_or(0));
+    let limit = if nanos.is_some() {
+        &raw mut limit as usize
+    } else {
+        0
+    };
+    // SAFETY: pointer and length of one live array; the time limit is null or a live timespec.
+    unsafe {
+        syscall(
+            libc::SYS_ppoll,
+            [fds.as_mut_ptr() as usize, fds.len(), limit, 0, 0, 0],
+        )
+    }
+}
+
+/// Set a timer to an instant of CLOCK_MONOTONIC in nanoseconds; `None` disarms it.
+pub(crate) fn timerfd_set(fd: c_int, at: Option<i64>) -> Result<usize> {
+    // An instant of zero would disarm it.
+    let value = timespec(at.map_or(0, |at| at.max(1)));
+    let new = libc::itimerspec {
+        it_interval: timespec(0),
+        it_value: value,
+    };
+    let args = [
+        fd as usize,
+        libc::TFD_TIMER_ABSTIME as usize,
+        &raw const new as usize,
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: a live itimerspec, and null for the old value.
+    unsafe { syscall(libc::SYS_timerfd_settime, args) }
+}
+
+/// A set of signals as the kernel has it: bit n-1 for signal n.
+pub(crate) type SignalSet = u64;
+
+/// Set this thread's blocked signals and return those that were.
+pub(crate) fn block_signals(set: SignalSet) -> SignalSet {
+    let mut old: SignalSet = 0;
+    let size = size_of::<SignalSet>();
+    let (set, was) = (&raw const set as usize, &raw mut old as usize);
+    // SAFETY: two live sets of the kernel's own size.
+    let _ = unsafe {
+        syscall(
+            libc::SYS_rt_sigprocmask,
+            [libc::SIG_SETMASK as usize, set, was, size, 0, 0],
+        )
+    };
+    old
+}
+
+/// A descriptor that is readable while one of the signals is pending for whoever polls it.
+pub(crate) fn signalfd(set: SignalSet) -> Result<c_int> {
+    let args = [
+        usize::MAX,
+        &raw const set as usize,
+        size_of::<SignalSet>(),
+        libc::SFD_CLOEXEC as usize,
+        0,
+        0,
+    ];
+    // SAFETY: a live set of the kernel's own size; -1 asks for a new descriptor.
+    unsafe { syscall(libc::SYS_signalfd4, args) }.map(|fd| fd as c_int)
+}
+
+/// Read a clock of the host, in nanoseconds.
+pub(crate) fn clock_gettime(clock: libc::clockid_t) -> Result<i64> {
+    let mut now = timespec(0);
+    // SAFETY: a live timespec.
+    unsafe {
+        syscall(
+            libc::SYS_clock_gettime,
+            [clock as usize, &raw mut now as usize, 0, 0, 0, 0],
+        )
+    }?;
+    Ok(now
+        .tv_sec
+        .saturating_mul(1_000_000_000)
+        .saturating_add(now.tv_nsec))
+}
+
+/// Sleep until a clock of the host shows `at` nanoseconds.
+pub(crate) fn sleep_until(clock: libc::clockid_t, at: i64) -> Result<usize> {
+    let at = timespec(at.max(0));
+    let args = [
+        clock as usize,
+        libc::TIMER_ABSTIME as usize,
+        &raw const at as usize,
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: a live timespec; an absolute sleep leaves no remainder to write.
+    unsafe { syscall(libc::SYS_clock_nanosleep, args) }
+}
+
+/// Anonymous memory, shared with the processes forked from here; zeroed, and committed only as it is touched.
+pub(crate) fn map_shared(length: usize) -> Result<*mut c_void> {
+    let (access, kind) = (
+        libc::PROT_READ | libc::PROT_WRITE,
+        libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+    );
+    // SAFETY: a new mapping at an address that the kernel chooses touches no existing memory.
+    unsafe {
+        syscall(
+            libc::SYS_mmap,
+            [0, length, access as usize, kind as usize, usize::MAX, 0],
+        )
+    }
+    .map(|at| at as *mut c_void)
+}
+
+/// Give memory of [`map_shared`] back.
+///
+/// # Safety
+///
+/// Nothing may refer to it any more.
+pub(crate) unsafe fn unmap(at: *mut c_void, length: usize) {
+    // SAFETY: by this function's own contract.
+    let _ = unsafe { syscall(libc::SYS_munmap, [at as usize, length, 0, 0, 0, 0]) };
+}
+
+fn timespec(nanos: i64) -> libc::timespec {
+    libc::timespec {
+        tv_sec: nanos.div_euclid(1_000_000_000),
+        tv_nsec: nanos.rem_euclid(1_000_000_000),
+    }
+}
