@@ -4,6 +4,7 @@ pub mod error;
 pub mod host_clock;
 pub mod process;
 mod raw;
+pub mod reach;
 
 pub use error::{Error, ErrorKind, Result};
 pub use falseticker_page::time::{HostInstant, NodeInstant, Rate, Span};
