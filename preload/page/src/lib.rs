@@ -16,6 +16,8 @@ pub mod sync;
 #[cfg(not(loom))]
 pub mod change;
 #[cfg(not(loom))]
+pub mod detour;
+#[cfg(not(loom))]
 pub mod evidence;
 #[cfg(not(loom))]
 pub mod layout;
@@ -25,3 +27,5 @@ pub mod schedule;
 pub mod segment;
 #[cfg(not(loom))]
 pub mod time;
+#[cfg(not(loom))]
+pub mod vdso;
