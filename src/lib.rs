@@ -5,6 +5,7 @@ pub mod host_clock;
 pub mod process;
 mod raw;
 pub mod reach;
+pub mod units;
 
 pub use error::{Error, ErrorKind, Result};
 pub use falseticker_page::time::{HostInstant, NodeInstant, Rate, Span};
