@@ -147,7 +147,8 @@ impl Ring {
         if mark == 0 || mark >> INSTANT_BITS != tag(change) {
             return None;
         }
-        let nanos = ((mark & INSTANT_MASK) - 1) << INSTANT_SHIFT;
+        // Its instant is never zero, unless somebody else than `mark` wrote it.
+        let nanos = (mark & INSTANT_MASK).checked_sub(1)? << INSTANT_SHIFT;
         Some(epoch.saturating_add(crate::time::Span::from_nanos(
             i64::try_from(nanos).unwrap_or(i64::MAX),
         )))
@@ -192,7 +193,7 @@ impl Evidence {
         let row = self
             .search(pid, begin, |state| state == State::Free)
             .or_else(|| self.search(pid, begin, |state| matches!(state, State::Gone(_))))
-            .or_else(|| self.search(pid, begin, |state| gone(state)));
+            .or_else(|| self.search(pid, begin, gone));
         let Some(row) = row else {
             self.header.unseated.fetch_add(1, Ordering::Relaxed);
             return None;

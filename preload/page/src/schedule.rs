@@ -5,7 +5,7 @@
 //! the segments say.
 
 use crate::segment::{Segment, SegmentCell, Shape};
-use crate::time::{HostInstant, NodeInstant, Span};
+use crate::time::{HostInstant, NodeInstant, Span, saturate};
 
 /// Segments that can be looked up: a slice, or the cells of a slot.
 pub trait Pieces {
@@ -72,12 +72,17 @@ pub fn reaches<P: Pieces + ?Sized>(
     since: HostInstant,
 ) -> Option<HostInstant> {
     let first = find(pieces, since).unwrap_or(0);
-    for index in first..pieces.count() {
+    let count = pieces.count();
+    for index in first..count {
         let piece = pieces.piece(index);
         let from = piece.from.max(since);
-        let last = match pieces.start(index + 1) {
-            HostInstant::MAX => HostInstant::MAX,
-            next => next.saturating_add(Span::from_nanos(-1)),
+        let last = if index + 1 < count {
+            match pieces.start(index + 1).checked_add(Span::from_nanos(-1)) {
+                Some(last) => last,
+                None => continue,
+            }
+        } else {
+            HostInstant::MAX
         };
         if from > last {
             continue;
@@ -96,6 +101,11 @@ fn reaches_within(
     from: HostInstant,
     last: HostInstant,
 ) -> Option<HostInstant> {
+    if target == NodeInstant::MIN {
+        // What would be below the range is shown as its end.
+        return Some(from);
+    }
+    let target = i128::from(target.as_nanos());
     let Shape::Strobe { amplitude, period } = piece.shape else {
         return first_at(piece, target, from, last);
     };
@@ -106,10 +116,11 @@ fn reaches_within(
     let period = period.as_nanos().max(2);
     let half = period / 2;
     // In the first half of a period the clock is ahead by the amplitude, so the line itself has less to show there.
-    let ahead = target.saturating_add(amplitude.saturating_neg());
-    let in_first = first_at(&line, ahead, from, last).map(|at| in_phase(piece.from, at, period, 0, half));
+    let ahead = target - i128::from(amplitude.as_nanos());
+    let in_first =
+        first_at(&line, ahead, from, last).and_then(|at| in_phase(piece.from, at, period, 0, half));
     let in_second =
-        first_at(&line, target, from, last).map(|at| in_phase(piece.from, at, period, half, period));
+        first_at(&line, target, from, last).and_then(|at| in_phase(piece.from, at, period, half, period));
     [in_first, in_second]
         .into_iter()
         .flatten()
@@ -117,8 +128,8 @@ fn reaches_within(
         .filter(|at| *at <= last)
 }
 
-/// The first instant, not before `at`, whose phase within the period lies in `begin..end`.
-fn in_phase(origin: HostInstant, at: HostInstant, period: i64, begin: i64, end: i64) -> HostInstant {
+/// The first instant, not before `at`, whose phase within the period lies in `begin..end`; `None` out of range.
+fn in_phase(origin: HostInstant, at: HostInstant, period: i64, begin: i64, end: i64) -> Option<HostInstant> {
     let elapsed = i128::from(at.as_nanos()) - i128::from(origin.as_nanos());
     let phase = elapsed.rem_euclid(i128::from(period));
     let wait = if phase < i128::from(begin) {
@@ -128,28 +139,23 @@ fn in_phase(origin: HostInstant, at: HostInstant, period: i64, begin: i64, end: 
     } else {
         i128::from(period) - phase + i128::from(begin)
     };
-    at.saturating_add(Span::from_nanos(crate::time::saturate(wait)))
+    at.checked_add(Span::from_nanos(saturate(wait)))
 }
 
 /// The first instant in `from..=last` at which a segment that never runs backward shows `target`, by bisection:
 /// exact whatever the rate's rounding does.
-fn first_at(
-    line: &Segment,
-    target: NodeInstant,
-    from: HostInstant,
-    last: HostInstant,
-) -> Option<HostInstant> {
-    if line.value(last) < target {
+fn first_at(line: &Segment, target: i128, from: HostInstant, last: HostInstant) -> Option<HostInstant> {
+    if line.shown(last) < target {
         return None;
     }
     let (mut low, mut high) = (i128::from(from.as_nanos()), i128::from(last.as_nanos()));
     while low < high {
         let middle = low + (high - low) / 2;
-        if line.value(HostInstant::from_nanos(crate::time::saturate(middle))) >= target {
+        if line.shown(HostInstant::from_nanos(saturate(middle))) >= target {
             high = middle;
         } else {
             low = middle + 1;
         }
     }
-    Some(HostInstant::from_nanos(crate::time::saturate(low)))
+    Some(HostInstant::from_nanos(saturate(low)))
 }

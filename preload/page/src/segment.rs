@@ -94,17 +94,22 @@ impl Segment {
     /// What the clock shows at `at` by this segment alone, saturating. Of a true one: `at` plus its offset, which is
     /// where the host's clock was when the segment was laid.
     pub fn value(&self, at: HostInstant) -> NodeInstant {
+        NodeInstant::from_nanos(saturate(self.shown(at)))
+    }
+
+    /// The same in 128 bits, not held within the range: what an inverse compares with, so that a strobe's amplitude
+    /// is not lost at the ends.
+    pub(crate) fn shown(&self, at: HostInstant) -> i128 {
         let elapsed = i128::from(at.as_nanos()) - i128::from(self.from.as_nanos());
         let base = i128::from(at.as_nanos()) + i128::from(self.offset.as_nanos());
-        let shown = match self.shape {
+        match self.shape {
             Shape::True => base,
             Shape::Linear => base + self.rate.gained(elapsed),
             Shape::Strobe { amplitude, period } => {
                 base + self.rate.gained(elapsed)
                     + i128::from(strobe_at(elapsed, amplitude, period).as_nanos())
             }
-        };
-        NodeInstant::from_nanos(saturate(shown))
+        }
     }
 }
 
@@ -161,13 +166,13 @@ impl Hot {
     /// Nanoseconds of the start within its second.
     #[inline(always)]
     pub const fn from_nsec(&self) -> i64 {
-        (self.from_nsec_kind & 0xffff_ffff) as i64
+        (self.from_nsec_kind & 0xffff_ffff).cast_signed()
     }
 
     /// Nanoseconds of the offset.
     #[inline(always)]
     pub const fn offset_nsec(&self) -> i64 {
-        (self.offset_nsec_change & 0xffff_ffff) as i64
+        (self.offset_nsec_change & 0xffff_ffff).cast_signed()
     }
 
     /// Whether the host's own clock is to be read.

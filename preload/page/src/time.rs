@@ -132,11 +132,7 @@ impl Span {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "0 <= the remainder < 10^9"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "0 <= the remainder < 10^9")]
 const fn split(nanos: i64) -> (i64, u32) {
     (
         nanos.div_euclid(NANOS_PER_SEC),
@@ -164,7 +160,7 @@ impl Rate {
 
     /// From parts per million above the host's rate; exact to the nearest part of 2^32. `None` out of range.
     pub fn from_ppm(ppm: f64) -> Option<Self> {
-        let parts = ppm * 4294.967_296;
+        let parts = ppm * 4_294.967_296;
         // Half a part is added by hand: `round` is not in core.
         let rounded = if parts < 0.0 { parts - 0.5 } else { parts + 0.5 };
         if !(-1e15..1e15).contains(&rounded) {
@@ -182,7 +178,7 @@ impl Rate {
     /// Parts per million above the host's rate.
     #[expect(clippy::cast_precision_loss, reason = "for people to read")]
     pub fn as_ppm(self) -> f64 {
-        self.0 as f64 / 4294.967_296
+        self.0 as f64 / 4_294.967_296
     }
 
     /// Whether it lies between standstill and [`Rate::MAX`].
