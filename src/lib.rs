@@ -1,10 +1,12 @@
 //! Skew the clock of unmodified programs, freeze them at the worst moment, and prove that each fault arrived.
 
 pub mod error;
+pub mod fault;
 pub mod host_clock;
 pub mod process;
 mod raw;
 pub mod reach;
+pub mod schedule;
 pub mod units;
 
 pub use error::{Error, ErrorKind, Result};
