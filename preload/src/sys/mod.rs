@@ -58,6 +58,9 @@ const O_RDWR: usize = 2;
 const O_DIRECTORY: usize = 0o200_000;
 const O_CLOEXEC: usize = 0o2_000_000;
 const RLIMIT_STACK: usize = 3;
+const PR_GET_AUXV: usize = 0x4155_5856;
+const PR_SET_VMA: usize = 0x5356_4d41;
+const PR_SET_VMA_ANON_NAME: usize = 0;
 
 /// What the kernel returned, as a `Result`: errors are positive errnos.
 #[inline(always)]
@@ -223,10 +226,59 @@ pub fn stack_limits() -> Result<(u64, u64), i32> {
     Ok((soft, hard))
 }
 
+/// The kernel's own copy of the auxiliary vector, without /proc; kernels before 6.4 refuse.
+pub fn auxiliary_vector(into: &mut [u8]) -> Result<usize, i32> {
+    // SAFETY: the kernel writes at most `len` bytes to the live buffer.
+    check(unsafe {
+        syscall5(
+            nr::PRCTL,
+            PR_GET_AUXV,
+            into.as_mut_ptr() as usize,
+            into.len(),
+            0,
+            0,
+        )
+    })
+}
+
+/// Names an anonymous mapping in /proc/PID/maps, where the kernel can.
+pub fn name_mapping(address: usize, length: usize, name: &CStr) {
+    // SAFETY: reads the live name and changes nothing but what maps shows.
+    let _ = unsafe {
+        syscall5(
+            nr::PRCTL,
+            PR_SET_VMA,
+            PR_SET_VMA_ANON_NAME,
+            address,
+            length,
+            name.as_ptr() as usize,
+        )
+    };
+}
+
+/// Copies this process's memory, wherever `from` leads: an address that is not mapped is an EFAULT, not a fault.
+pub fn peek(from: usize, into: &mut [u8]) -> Result<(), i32> {
+    let (local, remote) = ([into.as_mut_ptr() as usize, into.len()], [from, into.len()]);
+    let (local, remote) = (local.as_ptr() as usize, remote.as_ptr() as usize);
+    // SAFETY: both are a `struct iovec`; the kernel writes at most `len` bytes to the live buffer.
+    let copied = check(unsafe { syscall6(nr::PROCESS_VM_READV, getpid() as usize, local, 1, remote, 1, 0) })?;
+    if copied == into.len() {
+        Ok(())
+    } else {
+        Err(errno::EFAULT)
+    }
+}
+
 /// Ends the process at once, without handlers.
 pub fn exit_group(code: i32) -> ! {
     loop {
         // SAFETY: does not return.
         let _ = unsafe { syscall1(nr::EXIT_GROUP, code as usize) };
     }
+}
+
+/// Writes to the standard error stream, for the last words of a process that is refused.
+pub fn write_stderr(bytes: &[u8]) {
+    // SAFETY: the kernel reads `len` bytes of a live slice.
+    let _ = unsafe { syscall3(nr::WRITE, 2, bytes.as_ptr() as usize, bytes.len()) };
 }
