@@ -10,9 +10,10 @@ use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 use falseticker_page::evidence::{self, Evidence};
 use falseticker_page::latch::Word;
 use falseticker_page::layout::{self, PAGE_SIZE, Page};
+use falseticker_page::segment::SegmentCell;
 use falseticker_page::sync::Ordering;
 
-/// What lies in a shared file: types for which every pattern of bits is a value, none of them padding-sensitive.
+/// What lies in a shared file: types for which every pattern of bits is a value.
 ///
 /// # Safety
 /// Only integers and atomics within, and a size that is a multiple of eight.
@@ -63,10 +64,14 @@ pub fn evidence() -> Box<Evidence> {
     let file: Box<Evidence> = zeroed();
     file.header.magic.store(evidence::MAGIC, Ordering::Relaxed);
     file.header.version.store(evidence::VERSION, Ordering::Relaxed);
-    file.header
-        .size
-        .store(evidence::EVIDENCE_SIZE as u64, Ordering::Relaxed);
+    file.header.size.store(evidence::EVIDENCE_SIZE as u64, Ordering::Relaxed);
     file
+}
+
+/// A segment's cell of these words.
+pub fn cell(words: [u64; 8]) -> SegmentCell {
+    // SAFETY: a cell is eight atomic words, each as large as a plain one; its size is asserted by the crate.
+    unsafe { std::mem::transmute_copy(&words) }
 }
 
 /// A stream of words from a seed (splitmix64), fast enough for a page of them in a debug build.
@@ -90,8 +95,8 @@ impl Noise {
             1 => u64::MAX,
             2 => i64::MAX.unsigned_abs(),
             3 => i64::MIN.unsigned_abs(),
-            4 => 1 << (word >> 8) % 64,
-            5 => (1_u64 << (word >> 8) % 64).wrapping_sub(1),
+            4 => 1 << ((word >> 8) % 64),
+            5 => (1_u64 << ((word >> 8) % 64)).wrapping_sub(1),
             6 => (word >> 8) % 1024,
             _ => self.word(),
         }
