@@ -3,6 +3,7 @@
 pub mod error;
 pub mod fault;
 pub mod host_clock;
+pub mod node;
 pub mod process;
 mod raw;
 pub mod reach;

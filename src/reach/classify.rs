@@ -117,28 +117,19 @@ fn open(attempted: &str, path: &Path) -> Result<(File, Vec<u8>)> {
         IoErrorKind::NotFound => Denied::Missing.into_error(attempted, "there is no such file"),
         _ => unreadable(attempted, path, &err),
     };
-    let mut file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(path)
-        .map_err(failed)?;
+    let mut file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(failed)?;
     if !file.metadata().map_err(failed)?.is_file() {
         let why = format!("{} is not a regular file", path.display());
         return Err(Error::new(ErrorKind::CannotExecute, attempted, why).remedy("name a program"));
     }
     let mut head = Vec::with_capacity(script::HEAD);
-    file.by_ref()
-        .take(script::HEAD as u64)
-        .read_to_end(&mut head)
-        .map_err(failed)?;
+    file.by_ref().take(script::HEAD as u64).read_to_end(&mut head).map_err(failed)?;
     Ok((file, head))
 }
 
 fn unreadable(attempted: &str, path: &Path, err: &std::io::Error) -> Error {
-    let why = format!(
-        "{} cannot be read, so whether the shim can get into it is unknown: {err}",
-        path.display()
-    );
+    let why =
+        format!("{} cannot be read, so whether the shim can get into it is unknown: {err}", path.display());
     Error::not_applied(attempted, why).remedy("make the file readable for this user, or run as its owner")
 }
 
@@ -161,6 +152,9 @@ fn follow(
                 "does not exist".to_owned(),
                 format!("install it, or correct the first line of {}", file.display()),
             ),
+            Denied::Hidden => {
+                (format!("cannot be executed: {}", command::HIDDEN), command::UNHIDE.to_owned())
+            }
             Denied::Refused { why, remedy } => (format!("cannot be executed: {why}"), remedy),
         };
         // Escaped, since a carriage return would hide what stands before it.
@@ -171,32 +165,19 @@ fn follow(
     if !script::is_env(interpreter) {
         return Ok(interpreter.clone());
     }
-    let EnvLine {
-        program,
-        path_var: own_path,
-        drops_preload: drops,
-    } = script::env_line(shebang.argument.as_deref());
+    let EnvLine { program, path_var: own_path, drops_preload: drops } =
+        script::env_line(shebang.argument.as_deref());
     *drops_preload |= drops;
     let Some(program) = program else {
-        let why = format!(
-            "the first line of {} names env and no program for it",
-            file.display()
-        );
+        let why = format!("the first line of {} names env and no program for it", file.display());
         return Err(Error::new(ErrorKind::CannotExecute, attempted, why)
             .remedy("name one, as in: #!/usr/bin/env python3"));
     };
     let path: Option<OsString> = own_path.or(path_var.map(OsStr::to_owned));
     command::resolve(&program, path.as_deref()).map_err(|err| {
-        let why = format!(
-            "the first line of {} names {}: {}",
-            file.display(),
-            program.display(),
-            err.why()
-        );
-        Error::new(err.kind(), attempted, why).remedy(format!(
-            "install {}, or correct PATH or that line",
-            program.display()
-        ))
+        let why = format!("the first line of {} names {}: {}", file.display(), program.display(), err.why());
+        Error::new(err.kind(), attempted, why)
+            .remedy(format!("install {}, or correct PATH or that line", program.display()))
     })
 }
 
@@ -218,20 +199,11 @@ pub fn preloadable(program: &Program) -> Result<()> {
         }
         Kind::Foreign { .. } => {
             let why = format!("is built for another processor ({})", program.kind);
-            return refuse(
-                why,
-                &format!("build or install the one for {}", std::env::consts::ARCH),
-            );
+            return refuse(why, &format!("build or install the one for {}", std::env::consts::ARCH));
         }
         Kind::Static | Kind::StaticPie => {
-            let why = format!(
-                "is linked statically ({}), so that nothing can be preloaded",
-                program.kind
-            );
-            return refuse(
-                why,
-                "use a dynamically linked build; gcc makes one without -static",
-            );
+            let why = format!("is linked statically ({}), so that nothing can be preloaded", program.kind);
+            return refuse(why, "use a dynamically linked build; gcc makes one without -static");
         }
         Kind::GoStatic => {
             return refuse(
@@ -242,20 +214,14 @@ pub fn preloadable(program: &Program) -> Result<()> {
         Kind::Dynamic(_) | Kind::GoDynamic(_) | Kind::Loader(_) => {}
     }
     if let Some(loader) = program.loader.as_deref().filter(|loader| !loader.exists()) {
-        let why = format!(
-            "{subject} needs the dynamic loader {}, which does not exist",
-            loader.display()
-        );
+        let why = format!("{subject} needs the dynamic loader {}, which does not exist", loader.display());
         return Err(Error::new(ErrorKind::CannotExecute, &attempted, why)
             .remedy("install the C library that it was built for"));
     }
     if let Some(sanitizer) = program.sanitizer {
         let why =
             format!("is built with {sanitizer}, whose runtime refuses to come after a preloaded library");
-        return refuse(
-            why,
-            "the sanitizer's runtime must come first; run a build without it",
-        );
+        return refuse(why, "the sanitizer's runtime must come first; run a build without it");
     }
     match program.raised {
         Some(Raised::Caller) => Err(Error::not_applied(

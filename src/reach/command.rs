@@ -2,7 +2,8 @@
 //!
 //! What must hold: the answer is the file that execvp would have run, with the same `PATH` and in the same
 //! working directory; a file that exists but cannot be executed does not end the search, and is the reason
-//! given when the search finds nothing else.
+//! given when the search finds nothing else. (A directory of `PATH` that is closed to this user is passed over, as
+//! shells do; execvp would then say that permission is denied to a command that may not exist at all.)
 //!
 //! Source: execvp(3), execve(2); glibc's `posix/execvpe.c`; faccessat(2), whose `X_OK` counts noexec mounts
 //! (`do_faccessat` in the kernel's `fs/open.c`).
@@ -21,11 +22,16 @@ use crate::error::{Error, ErrorKind, Result};
 /// What libc searches when there is no `PATH` (`confstr(_CS_PATH)` in glibc and, nearly, in musl).
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
+pub(crate) const HIDDEN: &str = "a directory on the way to it may not be searched";
+pub(crate) const UNHIDE: &str = "give yourself the execute permission on the directories above it";
+
 /// Why a file cannot be executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Denied {
     /// There is no such file.
     Missing,
+    /// A directory on the way to it may not be searched, so that nobody knows.
+    Hidden,
     /// There is one, and the kernel would refuse to execute it.
     Refused {
         /// Why.
@@ -52,24 +58,17 @@ pub fn resolve(command: &OsStr, path_var: Option<&OsStr>) -> Result<PathBuf> {
         };
     }
     if command.is_empty() {
-        return Err(Error::new(
-            ErrorKind::NotFound,
-            "run a command",
-            "its name is empty",
-        ));
+        return Err(Error::new(ErrorKind::NotFound, "run a command", "its name is empty"));
     }
     let mut best = (PathBuf::new(), Denied::Missing);
     let search = path_var.unwrap_or(OsStr::new(DEFAULT_PATH));
     for entry in search.as_bytes().split(|byte| *byte == b':') {
-        let dir = if entry.is_empty() {
-            OsStr::new(".")
-        } else {
-            OsStr::from_bytes(entry)
-        };
+        let dir = if entry.is_empty() { OsStr::new(".") } else { OsStr::from_bytes(entry) };
         let candidate = Path::new(dir).join(command);
         match examine(&candidate) {
             Ok(()) => return Ok(candidate),
-            Err(denied) if best.1 == Denied::Missing => best = (candidate, denied),
+            Err(denied @ Denied::Refused { .. }) if best.1 == Denied::Missing => best = (candidate, denied),
+            // As shells do, and unlike execvp: a directory that is closed to this user has no command for it.
             Err(_) => {}
         }
     }
@@ -87,6 +86,7 @@ impl Denied {
         match self {
             Denied::Missing => Error::new(ErrorKind::NotFound, attempted, missing)
                 .remedy("check the spelling of the path, and that it is seen from the working directory"),
+            Denied::Hidden => Error::new(ErrorKind::CannotExecute, attempted, HIDDEN).remedy(UNHIDE),
             Denied::Refused { why, remedy } => {
                 Error::new(ErrorKind::CannotExecute, attempted, why).remedy(remedy)
             }
@@ -96,12 +96,7 @@ impl Denied {
 
 /// Whether the kernel would begin to execute this file for the effective user.
 pub(crate) fn examine(path: &Path) -> std::result::Result<(), Denied> {
-    let refused = |why: &str, remedy: String| {
-        Err(Denied::Refused {
-            why: why.to_owned(),
-            remedy,
-        })
-    };
+    let refused = |why: &str, remedy: String| Err(Denied::Refused { why: why.to_owned(), remedy });
     let metadata = match std::fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(err) => {
@@ -109,10 +104,7 @@ pub(crate) fn examine(path: &Path) -> std::result::Result<(), Denied> {
                 Some(Errno::ENOENT | Errno::ENOTDIR | Errno::ENODEV | Errno::ETIMEDOUT | Errno::ESTALE) => {
                     Err(Denied::Missing)
                 }
-                Some(Errno::EACCES) => refused(
-                    "a directory on the way to it may not be searched",
-                    "give yourself the execute permission on the directories above it".to_owned(),
-                ),
+                Some(Errno::EACCES) => Err(Denied::Hidden),
                 _ => refused(&err.to_string(), "check the path".to_owned()),
             };
         }
@@ -132,10 +124,7 @@ pub(crate) fn examine(path: &Path) -> std::result::Result<(), Denied> {
         ),
         Err(Errno::EACCES) => refused(
             "it has no execute permission for this user",
-            format!(
-                "chmod +x {}, or name its interpreter in front of it",
-                path.display()
-            ),
+            format!("chmod +x {}, or name its interpreter in front of it", path.display()),
         ),
         Err(errno) => refused(errno.desc(), "check the file and its filesystem".to_owned()),
     }
@@ -178,12 +167,7 @@ mod tests {
     #[test]
     fn what_does_not_exist_is_not_found() {
         let path = Some(OsStr::new("/nonexistent::/usr/bin"));
-        for command in [
-            "falseticker-no-such-tool",
-            "./falseticker-no-such-tool",
-            "",
-            "/dev/null/x",
-        ] {
+        for command in ["falseticker-no-such-tool", "./falseticker-no-such-tool", "", "/dev/null/x"] {
             let err = resolve(command.as_ref(), path).unwrap_err();
             assert_eq!(err.kind(), ErrorKind::NotFound, "{command:?}: {err}");
         }
@@ -191,10 +175,7 @@ mod tests {
 
     #[test]
     fn a_path_is_taken_as_it_is() {
-        assert_eq!(
-            resolve("/bin/true".as_ref(), None).unwrap(),
-            Path::new("/bin/true")
-        );
+        assert_eq!(resolve("/bin/true".as_ref(), None).unwrap(), Path::new("/bin/true"));
         assert_eq!(resolve("true".as_ref(), None).unwrap(), Path::new("/bin/true"));
         for command in ["/", "/dev/null", "/etc/passwd"] {
             let err = resolve(command.as_ref(), None).unwrap_err();

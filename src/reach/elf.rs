@@ -171,27 +171,16 @@ pub fn read<'data, R: ReadRef<'data>>(data: R) -> Result<Image> {
         Some(loader) => Kind::Dynamic(libc_of(loader, &dynamic.needed)),
         None if go => Kind::GoStatic,
         None if header.e_type(endian) == elf::ET_EXEC => Kind::Static,
-        None => dynamic
-            .soname
-            .and_then(libc_of_loader)
-            .map_or(Kind::StaticPie, Kind::Loader),
+        None => dynamic.soname.and_then(libc_of_loader).map_or(Kind::StaticPie, Kind::Loader),
     };
     let sanitizer =
         Sanitizer::of_libraries(&dynamic.needed).or_else(|| Sanitizer::of_symbols(header, endian, data));
     let loader = loader.map(|name| PathBuf::from(OsStr::from_bytes(name)));
-    Ok(Image {
-        kind,
-        loader,
-        sanitizer,
-    })
+    Ok(Image { kind, loader, sanitizer })
 }
 
 fn foreign(bits: u8, machine: u16) -> Image {
-    Image {
-        kind: Kind::Foreign { bits, machine },
-        loader: None,
-        sanitizer: None,
-    }
+    Image { kind: Kind::Foreign { bits, machine }, loader: None, sanitizer: None }
 }
 
 fn libc_of(loader: &[u8], needed: &[&[u8]]) -> Libc {
@@ -232,10 +221,7 @@ fn dynamic_names<'data, R: ReadRef<'data>>(
         }
     }
     let value = |tag: u32| {
-        entries
-            .iter()
-            .find(|entry| entry.tag32(endian) == Some(tag))
-            .map(|entry| entry.d_val(endian))
+        entries.iter().find(|entry| entry.tag32(endian) == Some(tag)).map(|entry| entry.d_val(endian))
     };
     let (Some(address), Some(size)) = (value(elf::DT_STRTAB), value(elf::DT_STRSZ)) else {
         return Ok(names);
@@ -263,10 +249,7 @@ fn dynamic_names<'data, R: ReadRef<'data>>(
 
 /// The string that starts at an offset of a string table.
 fn string_at(table: &[u8], offset: u64) -> Option<&[u8]> {
-    table
-        .get(usize::try_from(offset).ok()?..)?
-        .split(|byte| *byte == 0)
-        .next()
+    table.get(usize::try_from(offset).ok()?..)?.split(|byte| *byte == 0).next()
 }
 
 /// Whether Go's linker made the file: its build id is a note of the owner "Go".

@@ -41,9 +41,7 @@ pub fn of(file: &File) -> Option<FileCaps> {
 /// Reads `struct vfs_cap_data`; `None` where the kernel would ignore it.
 fn parse(value: &[u8]) -> Option<FileCaps> {
     let word = |index: usize| -> Option<u32> {
-        Some(u32::from_le_bytes(
-            value.get(index * 4..index * 4 + 4)?.try_into().ok()?,
-        ))
+        Some(u32::from_le_bytes(value.get(index * 4..index * 4 + 4)?.try_into().ok()?))
     };
     let magic = word(0)?;
     let low = u64::from(word(1)?);
@@ -54,10 +52,7 @@ fn parse(value: &[u8]) -> Option<FileCaps> {
         REVISION_2 | REVISION_3 => low | u64::from(word(3)?) << 32,
         _ => return None,
     };
-    Some(FileCaps {
-        effective: magic & EFFECTIVE != 0,
-        permitted,
-    })
+    Some(FileCaps { effective: magic & EFFECTIVE != 0, permitted })
 }
 
 #[cfg(test)]
@@ -67,12 +62,7 @@ mod tests {
 
     #[test]
     fn the_layout_is_the_kernels() {
-        let words = |words: &[u32]| {
-            words
-                .iter()
-                .flat_map(|word| word.to_le_bytes())
-                .collect::<Vec<_>>()
-        };
+        let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>();
         let caps = |effective, permitted| Some(FileCaps { effective, permitted });
         assert_eq!(parse(&words(&[0x0200_0001, 0x2000, 0, 0, 0])), caps(true, 0x2000));
         assert_eq!(parse(&words(&[0x0200_0000, 0, 0, 1, 0])), caps(false, 1 << 32));

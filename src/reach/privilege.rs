@@ -117,9 +117,7 @@ pub fn raised(file: &FileRights, caller: &Caller) -> Option<Raised> {
         return Some(Raised::Setgid(file.gid));
     }
     // no_new_privs takes the capabilities away and leaves the exec a secure one.
-    let caps = file
-        .caps
-        .is_some_and(|caps| caps.effective || caps.permitted != 0);
+    let caps = file.caps.is_some_and(|caps| caps.effective || caps.permitted != 0);
     (caps && !file.nosuid && caller.ruid != 0).then_some(Raised::Capabilities)
 }
 
@@ -127,100 +125,37 @@ pub fn raised(file: &FileRights, caller: &Caller) -> Option<Raised> {
 mod tests {
     use super::*;
 
-    const ROOT: Caller = Caller {
-        ruid: 0,
-        euid: 0,
-        rgid: 0,
-        egid: 0,
-        no_new_privs: false,
-    };
-    const USER: Caller = Caller {
-        ruid: 1000,
-        euid: 1000,
-        rgid: 1000,
-        egid: 1000,
-        no_new_privs: false,
-    };
-    const PLAIN: FileRights = FileRights {
-        mode: 0o100_755,
-        uid: 0,
-        gid: 0,
-        nosuid: false,
-        caps: None,
-    };
+    const ROOT: Caller = Caller { ruid: 0, euid: 0, rgid: 0, egid: 0, no_new_privs: false };
+    const USER: Caller = Caller { ruid: 1000, euid: 1000, rgid: 1000, egid: 1000, no_new_privs: false };
+    const PLAIN: FileRights = FileRights { mode: 0o100_755, uid: 0, gid: 0, nosuid: false, caps: None };
 
     #[test]
     fn set_id_bits_count_where_they_change_the_id() {
-        let setuid = FileRights {
-            mode: 0o104_755,
-            ..PLAIN
-        };
+        let setuid = FileRights { mode: 0o104_755, ..PLAIN };
         assert_eq!(raised(&PLAIN, &USER), None);
         assert_eq!(raised(&setuid, &USER), Some(Raised::Setuid(0)));
         assert_eq!(raised(&setuid, &ROOT), None);
         assert_eq!(raised(&FileRights { uid: 1000, ..setuid }, &USER), None);
-        assert_eq!(
-            raised(&FileRights { uid: 1000, ..setuid }, &ROOT),
-            Some(Raised::Setuid(1000))
-        );
-        assert_eq!(
-            raised(
-                &FileRights {
-                    nosuid: true,
-                    ..setuid
-                },
-                &USER
-            ),
-            None
-        );
-        assert_eq!(
-            raised(
-                &setuid,
-                &Caller {
-                    no_new_privs: true,
-                    ..USER
-                }
-            ),
-            None
-        );
+        assert_eq!(raised(&FileRights { uid: 1000, ..setuid }, &ROOT), Some(Raised::Setuid(1000)));
+        assert_eq!(raised(&FileRights { nosuid: true, ..setuid }, &USER), None);
+        assert_eq!(raised(&setuid, &Caller { no_new_privs: true, ..USER }), None);
 
-        let setgid = FileRights {
-            mode: 0o102_755,
-            ..PLAIN
-        };
+        let setgid = FileRights { mode: 0o102_755, ..PLAIN };
         assert_eq!(raised(&setgid, &USER), Some(Raised::Setgid(0)));
         assert_eq!(raised(&setgid, &ROOT), None);
-        let without_execute = FileRights {
-            mode: 0o102_705,
-            ..PLAIN
-        };
-        assert_eq!(
-            raised(&without_execute, &USER),
-            None,
-            "the mark of mandatory locking"
-        );
+        let without_execute = FileRights { mode: 0o102_705, ..PLAIN };
+        assert_eq!(raised(&without_execute, &USER), None, "the mark of mandatory locking");
     }
 
     #[test]
     fn capabilities_count_but_for_root() {
-        let caps = |effective, permitted| FileRights {
-            caps: Some(FileCaps { effective, permitted }),
-            ..PLAIN
-        };
+        let caps =
+            |effective, permitted| FileRights { caps: Some(FileCaps { effective, permitted }), ..PLAIN };
         assert_eq!(raised(&caps(true, 1 << 10), &USER), Some(Raised::Capabilities));
         assert_eq!(raised(&caps(false, 1 << 10), &USER), Some(Raised::Capabilities));
         assert_eq!(raised(&caps(false, 0), &USER), None);
         assert_eq!(raised(&caps(true, 1 << 10), &ROOT), None);
-        assert_eq!(
-            raised(
-                &FileRights {
-                    nosuid: true,
-                    ..caps(true, 1)
-                },
-                &USER
-            ),
-            None
-        );
+        assert_eq!(raised(&FileRights { nosuid: true, ..caps(true, 1) }, &USER), None);
     }
 
     #[test]

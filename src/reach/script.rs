@@ -30,11 +30,7 @@ pub fn shebang(head: &[u8]) -> Option<Shebang> {
     // At the end of a short file a NUL that the kernel has put there ends the line.
     let ended = newline.is_some() || head.len() < HEAD;
     let line = &rest[..newline.unwrap_or(rest.len())];
-    let line = line
-        .split(|byte| *byte == 0)
-        .next()
-        .unwrap_or_default()
-        .trim_ascii_start_blank();
+    let line = line.split(|byte| *byte == 0).next().unwrap_or_default().trim_ascii_start_blank();
     let end = line.iter().position(|byte| is_blank(*byte));
     if end.is_none() && !ended {
         return None; // The interpreter's name is cut off: the kernel refuses to guess.
@@ -59,18 +55,12 @@ trait Blank {
 
 impl Blank for [u8] {
     fn trim_ascii_start_blank(&self) -> &[u8] {
-        let start = self
-            .iter()
-            .position(|byte| !is_blank(*byte))
-            .unwrap_or(self.len());
+        let start = self.iter().position(|byte| !is_blank(*byte)).unwrap_or(self.len());
         &self[start..]
     }
 
     fn trim_ascii_end_blank(&self) -> &[u8] {
-        let end = self
-            .iter()
-            .rposition(|byte| !is_blank(*byte))
-            .map_or(0, |last| last + 1);
+        let end = self.iter().rposition(|byte| !is_blank(*byte)).map_or(0, |last| last + 1);
         &self[..end]
     }
 }
@@ -107,11 +97,7 @@ pub fn env_line(argument: Option<&OsStr>) -> EnvLine {
     // The words still to be read, the next one last.
     while let Some(word) = words.pop() {
         if let Some(split) = split_string_option(&word) {
-            let text = if split.is_empty() {
-                words.pop().unwrap_or_default()
-            } else {
-                split
-            };
+            let text = if split.is_empty() { words.pop().unwrap_or_default() } else { split };
             words.extend(split_words(&text).into_iter().rev());
         } else if word == b"--" {
             if line.program.is_none() {
@@ -171,11 +157,7 @@ fn short_options(letters: &[u8], words: &mut Vec<Vec<u8>>, line: &mut EnvLine) {
             b'i' => line.drops_preload = true,
             b'u' | b'C' | b'a' => {
                 let rest = &letters[at + 1..];
-                let value = if rest.is_empty() {
-                    words.pop().unwrap_or_default()
-                } else {
-                    rest.to_vec()
-                };
+                let value = if rest.is_empty() { words.pop().unwrap_or_default() } else { rest.to_vec() };
                 line.drops_preload |= *letter == b'u' && value == b"LD_PRELOAD";
                 return;
             }
@@ -225,10 +207,7 @@ mod tests {
     fn parts(head: &[u8]) -> Option<(String, Option<String>)> {
         shebang(head).map(|line| {
             let text = |os: &OsStr| os.to_str().unwrap().to_owned();
-            (
-                text(line.interpreter.as_os_str()),
-                line.argument.as_deref().map(text),
-            )
+            (text(line.interpreter.as_os_str()), line.argument.as_deref().map(text))
         })
     }
 
@@ -236,10 +215,7 @@ mod tests {
     fn first_lines_are_read_as_the_kernel_reads_them() {
         let found = |name: &str, argument: Option<&str>| Some((name.into(), argument.map(Into::into)));
         assert_eq!(parts(b"#!/bin/sh\necho"), found("/bin/sh", None));
-        assert_eq!(
-            parts(b"#! \t/bin/sh -e  -u \t\n"),
-            found("/bin/sh", Some("-e  -u"))
-        );
+        assert_eq!(parts(b"#! \t/bin/sh -e  -u \t\n"), found("/bin/sh", Some("-e  -u")));
         assert_eq!(parts(b"#!/bin/sh"), found("/bin/sh", None));
         assert_eq!(parts(b"#!/bin/sh\r\n"), found("/bin/sh\r", None));
         assert_eq!(parts(b"#!/bin/sh\0x\n"), found("/bin/sh", None));
@@ -254,11 +230,8 @@ mod tests {
 
     #[test]
     fn env_names_the_program_that_really_runs() {
-        let program = |line: &str| {
-            env_line(Some(OsStr::new(line)))
-                .program
-                .map(|name| name.into_string().unwrap())
-        };
+        let program =
+            |line: &str| env_line(Some(OsStr::new(line))).program.map(|name| name.into_string().unwrap());
         for (line, name) in [
             ("python3", "python3"),
             ("-S python3 -u", "python3"),

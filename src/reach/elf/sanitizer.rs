@@ -71,18 +71,13 @@ impl Sanitizer {
             }
             // The strings are read as one piece: a look-up of each through the cache would be a read each.
             let strings = sections.get(usize::try_from(section.sh_link(endian)).ok()?);
-            let strings = strings
-                .and_then(|strings| strings.data(endian, data).ok())
-                .unwrap_or_default();
-            let symbols = section
-                .data_as_array::<elf::Sym64<Endianness>, _>(endian, data)
-                .unwrap_or_default();
+            let strings = strings.and_then(|strings| strings.data(endian, data).ok()).unwrap_or_default();
+            let symbols =
+                section.data_as_array::<elf::Sym64<Endianness>, _>(endian, data).unwrap_or_default();
             for symbol in symbols {
                 let weak = symbol.st_bind() == elf::STB_WEAK && symbol.st_shndx(endian) == elf::SHN_UNDEF;
                 let offset = u64::from(symbol.st_name(endian));
-                let from = usize::try_from(offset)
-                    .ok()
-                    .and_then(|offset| strings.get(offset..));
+                let from = usize::try_from(offset).ok().and_then(|offset| strings.get(offset..));
                 if weak || !from.is_some_and(|from| from.starts_with(b"__")) {
                     continue;
                 }

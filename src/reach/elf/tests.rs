@@ -22,23 +22,11 @@ fn program() -> Vec<u8> {
 #[test]
 fn other_machines_are_known_by_their_header() {
     let image = read(header_of_32_bits().as_slice()).expect("a header is enough");
-    assert_eq!(
-        image.kind,
-        Kind::Foreign {
-            bits: 32,
-            machine: elf::EM_386
-        }
-    );
+    assert_eq!(image.kind, Kind::Foreign { bits: 32, machine: elf::EM_386 });
     assert_eq!(image.kind.to_string(), "32-bit x86");
     let mut other = program();
     other[18..20].copy_from_slice(&243_u16.to_le_bytes());
-    assert_eq!(
-        read(other.as_slice())
-            .expect("a header is enough")
-            .kind
-            .to_string(),
-        "64-bit RISC-V"
-    );
+    assert_eq!(read(other.as_slice()).expect("a header is enough").kind.to_string(), "64-bit RISC-V");
 }
 
 #[test]
