@@ -260,3 +260,35 @@ fn processes_that_take_rows_at_once_never_get_the_same_one() {
     assert_eq!((taken.len() - seated.len(), unseated(&file)), (10, 10));
     assert!(file.heads.iter().all(|head| matches!(head.state(), State::Live(pid) if pid >= 1000)));
 }
+
+#[test]
+fn the_last_row_goes_to_one_of_those_who_race_for_it() {
+    let file = all_rows(State::Live(1), &[(700, State::Free)]);
+    let (racers, rounds) = (4_u32, 500);
+    let barrier = Barrier::new(4);
+    let winners = std::thread::scope(|scope| {
+        let racers: Vec<_> = (1000..1000 + racers)
+            .map(|pid| {
+                let (file, barrier) = (&file, &barrier);
+                scope.spawn(move || {
+                    let mut won = 0;
+                    for _ in 0..rounds {
+                        barrier.wait();
+                        let row = file.take(pid, after(0), nobody);
+                        barrier.wait();
+                        won += u64::from(row.is_some());
+                        // Never a panic here: the others would wait for ever.
+                        if let Some(row) = row {
+                            file.heads[row].turn(State::Live(pid), State::Free);
+                        }
+                        barrier.wait();
+                    }
+                    won
+                })
+            })
+            .collect();
+        racers.into_iter().map(|racer| racer.join().expect("a racer ends")).sum::<u64>()
+    });
+    assert_eq!(winners, rounds, "one in each round, and the row was its own to give back");
+    assert_eq!(unseated(&file), rounds * u64::from(racers - 1));
+}
