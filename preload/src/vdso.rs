@@ -69,13 +69,7 @@ impl Vdso {
             Some(island) => usize::try_from(Record::trampoline(island)).ok()?,
             None => entry,
         };
-        Some(Self {
-            base,
-            size: image.bytes().len(),
-            clock_gettime,
-            replacement,
-            detoured: island.is_some(),
-        })
+        Some(Self { base, size: image.bytes().len(), clock_gettime, replacement, detoured: island.is_some() })
     }
 
     /// Where it is mapped.
@@ -111,7 +105,7 @@ impl Vdso {
 
 /// The image that is mapped at `base`.
 fn image_at(base: usize) -> Option<Image<'static>> {
-    if base % PAGE != 0 || !is_mapped(base, HEADER_PAGE) {
+    if !base.is_multiple_of(PAGE) || !is_mapped(base, HEADER_PAGE) {
         return None;
     }
     // SAFETY: the page is mapped, and as part of a vDSO stays so.
@@ -128,11 +122,7 @@ fn image_at(base: usize) -> Option<Image<'static>> {
 fn is_island(at: u64, base: usize) -> bool {
     let mut bytes = [0_u8; ISLAND_SIZE];
     let read = usize::try_from(at).ok().map(|at| sys::peek(at, &mut bytes));
-    let record = if read == Some(Ok(())) {
-        Record::parse(&bytes)
-    } else {
-        None
-    };
+    let record = if read == Some(Ok(())) { Record::parse(&bytes) } else { None };
     record.is_some_and(|record| record.vdso == base as u64 && record.slots.len() == SLOTS)
 }
 
@@ -149,9 +139,7 @@ fn on_the_stack(kind: u64) -> Option<usize> {
     }
     // SAFETY: `index` is below WORDS, and that much is mapped: the stack, which only grows.
     let word = |index: usize| unsafe { (bottom as *const u64).add(index).read_volatile() };
-    let anchor = (0..WORDS - 1)
-        .rev()
-        .find(|index| word(*index) == AT_RANDOM && word(index + 1) == random)?;
+    let anchor = (0..WORDS - 1).rev().find(|index| word(*index) == AT_RANDOM && word(index + 1) == random)?;
     let is_key = |index: &usize| (1..0x1000).contains(&word(*index));
     let after = (anchor..WORDS - 1).step_by(2).take_while(is_key);
     let before = (0..=anchor).rev().step_by(2).take_while(is_key);
@@ -165,7 +153,5 @@ fn is_mapped(from: usize, length: usize) -> bool {
         return false;
     };
     let pages = (from & !(PAGE - 1)..=last).step_by(PAGE);
-    pages
-        .map(|page| sys::peek(page, &mut [0]))
-        .all(|peeked| peeked != Err(errno::EFAULT))
+    pages.map(|page| sys::peek(page, &mut [0])).all(|peeked| peeked != Err(errno::EFAULT))
 }

@@ -74,11 +74,7 @@ impl<'a> Image<'a> {
             (None, None, None, None, None);
         for entry in table.chunks_exact(16) {
             let value = u64_at(entry, 8)?;
-            let place = || {
-                usize::try_from(value.wrapping_sub(origin))
-                    .ok()
-                    .filter(|at| *at < bytes.len())
-            };
+            let place = || usize::try_from(value.wrapping_sub(origin)).ok().filter(|at| *at < bytes.len());
             match u64_at(entry, 0)? {
                 0 => break,
                 DT_SYMTAB => symbols = place(),
@@ -101,15 +97,7 @@ impl<'a> Image<'a> {
             return None;
         }
         let ours = headers.notes_hold(bytes);
-        Some(Self {
-            bytes,
-            origin,
-            symbols,
-            count,
-            strings,
-            strings_size,
-            ours,
-        })
+        Some(Self { bytes, origin, symbols, count, strings, strings_size, ours })
     }
 
     /// The bytes of the image.
@@ -124,17 +112,13 @@ impl<'a> Image<'a> {
 
     /// A function by its name, given without NUL.
     pub fn function(&self, name: &[u8]) -> Option<Function> {
-        (0..self.count).find_map(|index| {
-            self.symbol(index)
-                .filter(|(at, _)| self.named(*at, name))
-                .map(|(_, f)| f)
-        })
+        (0..self.count)
+            .find_map(|index| self.symbol(index).filter(|(at, _)| self.named(*at, name)).map(|(_, f)| f))
     }
 
     /// The code of a function.
     pub fn code(&self, function: Function) -> Option<&'a [u8]> {
-        self.bytes
-            .get(function.offset..function.offset.checked_add(function.size)?)
+        self.bytes.get(function.offset..function.offset.checked_add(function.size)?)
     }
 
     /// Every function that the image exports; aliases come more than once.
@@ -143,9 +127,7 @@ impl<'a> Image<'a> {
     }
 
     fn symbol(&self, index: u32) -> Option<(usize, Function)> {
-        let at = self
-            .symbols
-            .checked_add(SYMBOL_SIZE.checked_mul(usize::try_from(index).ok()?)?)?;
+        let at = self.symbols.checked_add(SYMBOL_SIZE.checked_mul(usize::try_from(index).ok()?)?)?;
         let entry = self.bytes.get(at..at.checked_add(SYMBOL_SIZE)?)?;
         let name = usize::try_from(u32_at(entry, 0)?).ok()?;
         let (info, section) = (*entry.get(4)?, u16_at(entry, 6)?);
@@ -157,15 +139,12 @@ impl<'a> Image<'a> {
     }
 
     fn named(&self, at: usize, name: &[u8]) -> bool {
-        let strings = self
-            .strings
-            .checked_add(self.strings_size)
-            .and_then(|end| self.bytes.get(self.strings..end));
+        let strings =
+            self.strings.checked_add(self.strings_size).and_then(|end| self.bytes.get(self.strings..end));
         let Some(rest) = strings.and_then(|all| all.get(at..)) else {
             return false;
         };
-        rest.strip_prefix(name)
-            .is_some_and(|after| after.first() == Some(&0))
+        rest.strip_prefix(name).is_some_and(|after| after.first() == Some(&0))
     }
 }
 
@@ -191,10 +170,7 @@ impl<'a> Headers<'a> {
         }
         let table = bytes.get(at..at.checked_add(PHDR_SIZE * count)?)?;
         let headers = Self { table };
-        let loads = headers
-            .segments()
-            .filter(|segment| segment.kind == PT_LOAD)
-            .count();
+        let loads = headers.segments().filter(|segment| segment.kind == PT_LOAD).count();
         (loads == 1).then_some(headers)
     }
 
@@ -214,13 +190,11 @@ impl<'a> Headers<'a> {
     }
 
     fn notes_hold(&self, bytes: &[u8]) -> bool {
-        self.segments()
-            .filter(|segment| segment.kind == PT_NOTE)
-            .any(|segment| {
-                let end = segment.offset.checked_add(segment.file_size);
-                end.and_then(|end| bytes.get(segment.offset..end))
-                    .is_some_and(|notes| holds_our_note(notes) == Some(true))
-            })
+        self.segments().filter(|segment| segment.kind == PT_NOTE).any(|segment| {
+            let end = segment.offset.checked_add(segment.file_size);
+            end.and_then(|end| bytes.get(segment.offset..end))
+                .is_some_and(|notes| holds_our_note(notes) == Some(true))
+        })
     }
 }
 
@@ -234,9 +208,7 @@ fn holds_our_note(notes: &[u8]) -> Option<bool> {
             return Some(true);
         }
         let padded = |size: usize| size.checked_next_multiple_of(4);
-        let next = padded(name_size)?
-            .checked_add(padded(description_size)?)?
-            .checked_add(12)?;
+        let next = padded(name_size)?.checked_add(padded(description_size)?)?.checked_add(12)?;
         rest = rest.get(next..)?;
     }
     Some(false)

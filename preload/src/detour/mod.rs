@@ -124,8 +124,8 @@ enum Undone {
 /// # Safety
 /// No other thread may run; the plan must be for the image that is mapped in `within`, and its island written.
 unsafe fn overwrite(writer: &Writer, plan: &Plan, within: &Range<usize>) -> Result<(), (Refusal, Undone)> {
-    // SAFETY: the bytes are the plan's, or those that were there.
     let write = |patch: &Patch, bytes: &[u8; PATCH]| match usize::try_from(patch.at) {
+        // SAFETY: the bytes are the plan's, or those that were there.
         Ok(at) => unsafe { put(writer, at, bytes, within) },
         Err(_) => Err(Refusal::NoVdso),
     };
@@ -133,8 +133,10 @@ unsafe fn overwrite(writer: &Writer, plan: &Plan, within: &Range<usize>) -> Resu
         let Some(Err(why)) = patch.as_ref().map(|patch| write(patch, &patch.new)) else {
             continue;
         };
-        let begun = plan.patches.get(index..).unwrap_or(&[]).iter().flatten();
-        let restored = begun.fold(true, |all, patch| write(patch, &patch.old).is_ok() && all);
+        let mut restored = true;
+        for begun in plan.patches.get(index..).unwrap_or(&[]).iter().flatten() {
+            restored &= write(begun, &begun.old).is_ok();
+        }
         return Err((why, if restored { Undone::Yes } else { Undone::No }));
     }
     Ok(())
@@ -147,11 +149,7 @@ unsafe fn overwrite(writer: &Writer, plan: &Plan, within: &Range<usize>) -> Resu
 unsafe fn put(writer: &Writer, at: usize, bytes: &[u8], within: &Range<usize>) -> Result<(), Refusal> {
     // SAFETY: the caller's promise.
     unsafe { writer.write(at, bytes, within) }.map_err(Refusal::CannotWrite)?;
-    if reads_back(at, bytes) {
-        Ok(())
-    } else {
-        Err(Refusal::NotAsWritten)
-    }
+    if reads_back(at, bytes) { Ok(()) } else { Err(Refusal::NotAsWritten) }
 }
 
 /// Whether memory at `at`, which is mapped and readable, holds `bytes`.
@@ -178,10 +176,7 @@ fn alone() -> Result<(), Refusal> {
         }
         while let Some((length, name)) = rest.get(16..18).zip(rest.get(NAME)) {
             threads = threads.saturating_add(usize::from(name.is_ascii_digit()));
-            let length = length
-                .iter()
-                .rev()
-                .fold(0, |length, byte| length << 8 | usize::from(*byte));
+            let length = length.iter().rev().fold(0, |length, byte| length << 8 | usize::from(*byte));
             rest = rest.get(length.max(NAME)..).unwrap_or(&[]);
         }
     }

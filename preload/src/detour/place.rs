@@ -31,10 +31,7 @@ pub fn map_near(vdso: Range<usize>, stack: Option<usize>) -> Option<usize> {
 /// Where the main stack may come to be.
 fn stack_room(top: usize) -> Range<usize> {
     let (soft, hard) = sys::stack_limits().unwrap_or((u64::MAX, u64::MAX));
-    let room = soft
-        .max(hard.min(RAISED_STACK))
-        .clamp(LEAST_STACK, MOST_STACK)
-        .saturating_add(GUARD_GAP);
+    let room = soft.max(hard.min(RAISED_STACK)).clamp(LEAST_STACK, MOST_STACK).saturating_add(GUARD_GAP);
     top.saturating_sub(usize::try_from(room).unwrap_or(usize::MAX))..top
 }
 
@@ -76,9 +73,7 @@ fn below(start: usize, reserved: &Range<usize>) -> Option<usize> {
 
 /// The next distance to try: by pages near by, by a sixteenth further off, which makes some 250 attempts in all.
 fn further(distance: usize) -> usize {
-    distance
-        .saturating_add(PAGE)
-        .saturating_add(distance / 16 & !(PAGE - 1))
+    distance.saturating_add(PAGE).saturating_add((distance / 16) & !(PAGE - 1))
 }
 
 fn map(at: usize) -> bool {

@@ -19,9 +19,7 @@ pub struct Writer {
 impl Writer {
     /// Finds the way.
     pub fn open() -> Self {
-        Self {
-            memory: sys::open_read_write(c"/proc/self/mem"),
-        }
+        Self { memory: sys::open_read_write(c"/proc/self/mem") }
     }
 
     /// Writes `bytes` at `at`, which lies in the mapping `within`.
@@ -53,17 +51,11 @@ impl Writer {
 unsafe fn through_mprotect(at: usize, bytes: &[u8], within: &Range<usize>) -> Result<(), i32> {
     let length = within.end.saturating_sub(within.start);
     let inside = at >= within.start && at.checked_add(bytes.len()).is_some_and(|end| end <= within.end);
-    if !inside || within.start % PAGE != 0 {
+    if !inside || !within.start.is_multiple_of(PAGE) {
         return Err(errno::EINVAL);
     }
     // SAFETY: what was allowed stays allowed.
-    unsafe {
-        sys::mprotect(
-            within.start,
-            length,
-            mm::PROT_READ | mm::PROT_WRITE | mm::PROT_EXEC,
-        )
-    }?;
+    unsafe { sys::mprotect(within.start, length, mm::PROT_READ | mm::PROT_WRITE | mm::PROT_EXEC) }?;
     // SAFETY: the range is mapped and, now, writable; the caller answers for the bytes.
     unsafe { store(at, bytes, within.end) };
     // SAFETY: nobody writes there. Refused, the pages stay writable, which breaks nothing.

@@ -4,6 +4,12 @@
 //! library is relocated). Errors are positive errnos in a `Result`; the thread's `errno` is never touched.
 //! What breaks it: a seccomp filter that kills instead of refusing; nothing here can know one beforehand.
 #![allow(unsafe_code)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "the kernel's int arguments and results travel in words"
+)]
 // Sound because each wrapper passes the kernel only pointers derived from live references, with their true lengths;
 // wrappers that can change the address space under other code are `unsafe` and say what they ask.
 
@@ -131,15 +137,7 @@ pub fn read(fd: &Fd, into: &mut [u8]) -> Result<usize, i32> {
 /// Reads at `offset`; may be short.
 pub fn pread(fd: &Fd, into: &mut [u8], offset: usize) -> Result<usize, i32> {
     // SAFETY: the kernel writes at most `len` bytes to the live buffer.
-    check(unsafe {
-        syscall4(
-            nr::PREAD64,
-            fd.raw(),
-            into.as_mut_ptr() as usize,
-            into.len(),
-            offset,
-        )
-    })
+    check(unsafe { syscall4(nr::PREAD64, fd.raw(), into.as_mut_ptr() as usize, into.len(), offset) })
 }
 
 /// Writes at `offset`; may be short.
@@ -148,15 +146,7 @@ pub fn pread(fd: &Fd, into: &mut [u8], offset: usize) -> Result<usize, i32> {
 /// Where the file is memory (`/proc/self/mem`, a mapped file), the bytes written must be sound for whoever reads them.
 pub unsafe fn pwrite(fd: &Fd, bytes: &[u8], offset: usize) -> Result<usize, i32> {
     // SAFETY: the kernel reads `len` bytes of a live slice; the caller answers for where they go.
-    check(unsafe {
-        syscall4(
-            nr::PWRITE64,
-            fd.raw(),
-            bytes.as_ptr() as usize,
-            bytes.len(),
-            offset,
-        )
-    })
+    check(unsafe { syscall4(nr::PWRITE64, fd.raw(), bytes.as_ptr() as usize, bytes.len(), offset) })
 }
 
 /// Directory entries in the kernel's layout (`struct linux_dirent64`); 0 at the end.
@@ -229,30 +219,14 @@ pub fn stack_limits() -> Result<(u64, u64), i32> {
 /// The kernel's own copy of the auxiliary vector, without /proc; kernels before 6.4 refuse.
 pub fn auxiliary_vector(into: &mut [u8]) -> Result<usize, i32> {
     // SAFETY: the kernel writes at most `len` bytes to the live buffer.
-    check(unsafe {
-        syscall5(
-            nr::PRCTL,
-            PR_GET_AUXV,
-            into.as_mut_ptr() as usize,
-            into.len(),
-            0,
-            0,
-        )
-    })
+    check(unsafe { syscall5(nr::PRCTL, PR_GET_AUXV, into.as_mut_ptr() as usize, into.len(), 0, 0) })
 }
 
 /// Names an anonymous mapping in /proc/PID/maps, where the kernel can.
 pub fn name_mapping(address: usize, length: usize, name: &CStr) {
     // SAFETY: reads the live name and changes nothing but what maps shows.
     let _ = unsafe {
-        syscall5(
-            nr::PRCTL,
-            PR_SET_VMA,
-            PR_SET_VMA_ANON_NAME,
-            address,
-            length,
-            name.as_ptr() as usize,
-        )
+        syscall5(nr::PRCTL, PR_SET_VMA, PR_SET_VMA_ANON_NAME, address, length, name.as_ptr() as usize)
     };
 }
 
@@ -262,11 +236,7 @@ pub fn peek(from: usize, into: &mut [u8]) -> Result<(), i32> {
     let (local, remote) = (local.as_ptr() as usize, remote.as_ptr() as usize);
     // SAFETY: both are a `struct iovec`; the kernel writes at most `len` bytes to the live buffer.
     let copied = check(unsafe { syscall6(nr::PROCESS_VM_READV, getpid() as usize, local, 1, remote, 1, 0) })?;
-    if copied == into.len() {
-        Ok(())
-    } else {
-        Err(errno::EFAULT)
-    }
+    if copied == into.len() { Ok(()) } else { Err(errno::EFAULT) }
 }
 
 /// Ends the process at once, without handlers.

@@ -76,20 +76,13 @@ const MAX_LENGTH: usize = 15;
 /// Decodes the instruction at the start of `code`; `None` when it is not known or not all there.
 pub fn decode(code: &[u8]) -> Option<Instruction> {
     if code.starts_with(&[0xf3, 0x0f, 0x1e, 0xfa]) {
-        return Some(Instruction {
-            length: 4,
-            kind: Kind::Plain,
-            movable: true,
-        }); // endbr64
+        return Some(Instruction { length: 4, kind: Kind::Plain, movable: true }); // endbr64
     }
     let code = code.get(..MAX_LENGTH).unwrap_or(code);
     let mut prefixes = Prefixes::default();
     let mut at = 0;
     let mut opcode = *code.first()?;
-    while matches!(
-        opcode,
-        0x66 | 0xf2 | 0xf3 | 0xf0 | 0x2e | 0x36 | 0x3e | 0x26 | 0x64 | 0x65
-    ) {
+    while matches!(opcode, 0x66 | 0xf2 | 0xf3 | 0xf0 | 0x2e | 0x36 | 0x3e | 0x26 | 0x64 | 0x65) {
         match opcode {
             0x66 => prefixes.operand_size = true,
             0xf2 | 0xf3 => prefixes.repeat = true,
@@ -152,11 +145,7 @@ fn finish(
         Form::Immediate(size) => (at + size, Kind::Plain),
         Form::ModRm(immediate) => {
             let (size, rip_relative) = modrm_size(code.get(at..)?)?;
-            let kind = if rip_relative {
-                Kind::RipRelative { field: at + 1 }
-            } else {
-                Kind::Plain
-            };
+            let kind = if rip_relative { Kind::RipRelative { field: at + 1 } } else { Kind::Plain };
             (at + size + immediate, kind)
         }
         Form::Relative(size) => {
@@ -176,11 +165,7 @@ fn finish(
             (at + size, kind)
         }
     };
-    (length <= code.len()).then_some(Instruction {
-        length,
-        kind,
-        movable,
-    })
+    (length <= code.len()).then_some(Instruction { length, kind, movable })
 }
 
 /// The size of a ModRM byte with its SIB and displacement, and whether that is relative to the instruction pointer.
@@ -201,11 +186,7 @@ fn modrm_size(code: &[u8]) -> Option<(usize, bool)> {
 }
 
 fn one_byte_form(opcode: u8, modrm: Option<u8>, prefixes: Prefixes) -> Option<Form> {
-    let word = if prefixes.operand_size && !prefixes.wide {
-        2
-    } else {
-        4
-    };
+    let word = if prefixes.operand_size && !prefixes.wide { 2 } else { 4 };
     let group = modrm.map(|byte| byte >> 3 & 7);
     Some(match opcode {
         0x00..=0x3f => match opcode & 7 {

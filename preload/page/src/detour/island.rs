@@ -50,9 +50,8 @@ pub struct Island {
 /// Whether there is an island must then be asked of that page: [`Record::parse`].
 pub fn island_of_jump(entry: u64, code: &[u8], index: usize) -> Option<u64> {
     let (opcode, distance) = code.get(..PATCH)?.split_first()?;
-    let target = entry
-        .wrapping_add(5)
-        .wrapping_add_signed(i64::from(i32::from_le_bytes(distance.try_into().ok()?)));
+    let target =
+        entry.wrapping_add(5).wrapping_add_signed(i64::from(i32::from_le_bytes(distance.try_into().ok()?)));
     let island = target.checked_sub(jump_offset(index)? as u64)?;
     (*opcode == 0xe9 && island & 0xfff == 0 && island != 0).then_some(island)
 }
@@ -79,15 +78,8 @@ impl Record {
 impl Island {
     /// An island for the page at `at`, with its record and nothing else.
     pub fn new(at: u64, vdso: u64) -> Self {
-        let mut island = Self {
-            at,
-            bytes: [INT3; ISLAND_SIZE],
-        };
-        let header = MAGIC
-            .iter()
-            .copied()
-            .chain(vdso.to_le_bytes())
-            .chain([0; JUMPS_AT - 24]);
+        let mut island = Self { at, bytes: [INT3; ISLAND_SIZE] };
+        let header = MAGIC.iter().copied().chain(vdso.to_le_bytes()).chain([0; JUMPS_AT - 24]);
         for (byte, value) in island.bytes.iter_mut().zip(header) {
             *byte = value;
         }
@@ -128,11 +120,7 @@ impl Island {
 
 /// Where in the page the jump of slot `index` is.
 const fn jump_offset(index: usize) -> Option<usize> {
-    if index < SLOTS {
-        Some(JUMPS_AT + index * JUMP_SIZE)
-    } else {
-        None
-    }
+    if index < SLOTS { Some(JUMPS_AT + index * JUMP_SIZE) } else { None }
 }
 
 fn put(bytes: &mut [u8], at: usize, what: &[u8]) -> Option<()> {

@@ -102,43 +102,21 @@ pub fn plan(
     refuse_branches_into(image, base, functions, &displaced)?;
 
     let mut built = Island::new(island, base);
-    built
-        .set_trampoline(trampoline.code())
-        .ok_or(Refusal::Undecodable)?;
+    built.set_trampoline(trampoline.code()).ok_or(Refusal::Undecodable)?;
     let mut patches = [None; SLOTS];
     let hooks = [hooks.clock_gettime, hooks.gettimeofday, hooks.time];
-    for (index, ((function, hook), patch)) in functions
-        .slots()
-        .into_iter()
-        .zip(hooks)
-        .zip(&mut patches)
-        .enumerate()
+    for (index, ((function, hook), patch)) in
+        functions.slots().into_iter().zip(hooks).zip(&mut patches).enumerate()
     {
         let Some(function) = function else { continue };
         let at = address(base, function);
         let old = image.code(function).and_then(|code| code.first_chunk::<PATCH>());
         let old = *old.ok_or(Refusal::Undecodable)?;
-        let new = built
-            .landing(index)
-            .and_then(|landing| jump(at, landing))
-            .ok_or(Refusal::NoIsland)?;
-        built
-            .set_slot(
-                index,
-                Slot {
-                    entry: at,
-                    original: old,
-                },
-                hook,
-            )
-            .ok_or(Refusal::NoIsland)?;
+        let new = built.landing(index).and_then(|landing| jump(at, landing)).ok_or(Refusal::NoIsland)?;
+        built.set_slot(index, Slot { entry: at, original: old }, hook).ok_or(Refusal::NoIsland)?;
         *patch = Some(Patch { at, old, new });
     }
-    Ok(Plan {
-        island: built,
-        patches,
-        displaced,
-    })
+    Ok(Plan { island: built, patches, displaced })
 }
 
 /// `jmp rel32` from `from` to `to`; `None` beyond 2 GiB.
@@ -163,11 +141,7 @@ fn refuse_branches_into(
     displaced: &Range<u64>,
 ) -> Result<(), Refusal> {
     let into = |range: Range<u64>| {
-        if range.is_empty() {
-            Ok(())
-        } else {
-            refuse_branches(image, base, range)
-        }
+        if range.is_empty() { Ok(()) } else { refuse_branches(image, base, range) }
     };
     // clock_gettime itself still runs, from its trampoline: a loop to its very start would enter the hook a second time.
     let own = image.code(functions.clock_gettime).ok_or(Refusal::Undecodable)?;
@@ -184,15 +158,9 @@ fn refuse_branches_into(
 
 fn refuse_branches(image: &Image<'_>, base: u64, range: Range<u64>) -> Result<(), Refusal> {
     let walked = image.functions().any(|function| {
-        image
-            .code(function)
-            .is_none_or(|code| branches_into(code, address(base, function), &range))
+        image.code(function).is_none_or(|code| branches_into(code, address(base, function), &range))
     });
-    if walked || long_branch_into(image.bytes(), base, &range) {
-        Err(Refusal::Undecodable)
-    } else {
-        Ok(())
-    }
+    if walked || long_branch_into(image.bytes(), base, &range) { Err(Refusal::Undecodable) } else { Ok(()) }
 }
 
 /// Whether an instruction of `code`, which runs at `at`, branches into `range`.
@@ -203,9 +171,7 @@ fn branches_into(code: &[u8], at: u64, range: &Range<u64>) -> bool {
             return short_branch_into(rest, at, range) || long_branch_into(rest, at, range);
         };
         at = at.wrapping_add(instruction.length as u64);
-        let target = instruction
-            .relative()
-            .map(|relative| at.wrapping_add_signed(i64::from(relative)));
+        let target = instruction.relative().map(|relative| at.wrapping_add_signed(i64::from(relative)));
         if target.is_some_and(|target| range.contains(&target)) {
             return true;
         }
@@ -220,10 +186,9 @@ fn branches_into(code: &[u8], at: u64, range: &Range<u64>) -> bool {
 /// Whether any two bytes would, as a branch, lead into `range`.
 fn short_branch_into(code: &[u8], at: u64, range: &Range<u64>) -> bool {
     code.windows(2).zip(at..).any(|(bytes, at)| match *bytes {
-        [0x70..=0x7f | 0xeb | 0xe0..=0xe3, relative] => range.contains(
-            &at.wrapping_add(2)
-                .wrapping_add_signed(i64::from(relative.cast_signed())),
-        ),
+        [0x70..=0x7f | 0xeb | 0xe0..=0xe3, relative] => {
+            range.contains(&at.wrapping_add(2).wrapping_add_signed(i64::from(relative.cast_signed())))
+        }
         _ => false,
     })
 }
@@ -254,12 +219,7 @@ impl Trampoline {
     fn new(image: &Image<'_>, base: u64, function: Function, at: u64) -> Result<Self, Refusal> {
         let code = image.code(function).ok_or(Refusal::Undecodable)?;
         let entry = address(base, function);
-        let mut built = Self {
-            bytes: [0; TRAMPOLINE_ROOM],
-            length: 0,
-            at,
-            displaced: 0,
-        };
+        let mut built = Self { bytes: [0; TRAMPOLINE_ROOM], length: 0, at, displaced: 0 };
         while built.displaced < PATCH {
             built.displace(code, entry).ok_or(Refusal::Undecodable)?;
         }

@@ -1,82 +1,20 @@
 //! The decoder against encodings with known lengths, the plan against this machine's vDSO and prologues of others, and
 //! both against random bytes.
 
+mod fixture;
+
 use super::island::Record;
 use super::{Functions, Hooks, ISLAND_SIZE, Kind, Plan, Refusal, decode, island_of_jump, plan};
-use crate::vdso::{Image, NOTE_NAME, NOTE_TYPE};
+use crate::vdso::{Image, NOTE_NAME};
+use fixture::{image, image_with, own_vdso};
 use proptest::prelude::*;
 use std::format;
 use std::vec::Vec;
 
 const BASE: u64 = 0x7fff_1000_0000;
 const ISLAND: u64 = BASE + 0x10_0000;
-const HOOKS: Hooks = Hooks {
-    clock_gettime: 0x1111_2222_3333,
-    gettimeofday: 0x4444_5555_6666,
-    time: 0x7777_8888_9999,
-};
-
-/// An image whose clock_gettime has this code; the other two functions are `ret` and nops.
-fn image_with(code: &[u8]) -> Vec<u8> {
-    image(code, &[0xc3, 0x90, 0x90, 0x90, 0x90, 0x90], None)
-}
-
-fn image(clock_gettime: &[u8], other: &[u8], note: Option<&[u8; 12]>) -> Vec<u8> {
-    let names = b"\0__vdso_clock_gettime\0__vdso_gettimeofday\0__vdso_time\0";
-    let (symbols_at, strings_at, hash_at, dynamic_at, note_at, code_at) = (512, 640, 700, 768, 896, 1024);
-    let mut bytes = std::vec![0_u8; 2048];
-    let mut put = |at: usize, what: &[u8]| bytes[at..at + what.len()].copy_from_slice(what);
-    put(0, b"\x7fELF\x02\x01\x01");
-    put(18, &62_u16.to_le_bytes());
-    put(32, &64_u64.to_le_bytes());
-    put(54, &56_u16.to_le_bytes());
-    put(56, &3_u16.to_le_bytes());
-    let note_size = note.map_or(0, |name| {
-        put(note_at, &12_u32.to_le_bytes());
-        put(note_at + 8, &NOTE_TYPE.to_le_bytes());
-        put(note_at + 12, name);
-        12 + name.len()
-    });
-    for (index, (kind, at, size)) in [(1_u32, 0, 2048), (2, dynamic_at, 96), (4, note_at, note_size)]
-        .iter()
-        .enumerate()
-    {
-        let header = 64 + 56 * index;
-        put(header, &kind.to_le_bytes());
-        put(header + 8, &(*at as u64).to_le_bytes());
-        put(header + 16, &(*at as u64).to_le_bytes());
-        put(header + 32, &(*size as u64).to_le_bytes());
-    }
-    for (index, (tag, value)) in [
-        (4_u64, hash_at),
-        (5, strings_at),
-        (6, symbols_at),
-        (10, names.len()),
-    ]
-    .iter()
-    .enumerate()
-    {
-        put(dynamic_at + 16 * index, &tag.to_le_bytes());
-        put(dynamic_at + 16 * index + 8, &(*value as u64).to_le_bytes());
-    }
-    put(hash_at + 4, &4_u32.to_le_bytes());
-    put(strings_at, names);
-    let mut at = code_at;
-    for (index, (name, code)) in [(1_u32, clock_gettime), (22, other), (42, other)]
-        .iter()
-        .enumerate()
-    {
-        let symbol = symbols_at + 24 * (index + 1);
-        put(symbol, &name.to_le_bytes());
-        put(symbol + 4, &[2]);
-        put(symbol + 6, &1_u16.to_le_bytes());
-        put(symbol + 8, &(at as u64).to_le_bytes());
-        put(symbol + 16, &(code.len() as u64).to_le_bytes());
-        put(at, code);
-        at += code.len().next_multiple_of(16);
-    }
-    bytes
-}
+const HOOKS: Hooks =
+    Hooks { clock_gettime: 0x1111_2222_3333, gettimeofday: 0x4444_5555_6666, time: 0x7777_8888_9999 };
 
 fn planned(bytes: &[u8]) -> Result<Plan, Refusal> {
     planned_at(bytes, ISLAND)
@@ -84,13 +22,7 @@ fn planned(bytes: &[u8]) -> Result<Plan, Refusal> {
 
 fn planned_at(bytes: &[u8], island: u64) -> Result<Plan, Refusal> {
     let image = Image::parse(bytes).expect("image");
-    plan(
-        &image,
-        BASE,
-        &Functions::of(&image).expect("functions"),
-        island,
-        &HOOKS,
-    )
+    plan(&image, BASE, &Functions::of(&image).expect("functions"), island, &HOOKS)
 }
 
 /// The trampoline's bytes up to its closing jump, and how many bytes it displaced.
@@ -103,80 +35,48 @@ fn trampoline(code: &[u8]) -> Option<(Vec<u8>, u64)> {
         if let Kind::Branch { relative } = i.kind {
             let target =
                 (plan.trampoline() + (at + i.length) as u64).wrapping_add_signed(i64::from(relative));
-            assert_eq!(
-                target, plan.displaced.end,
-                "the trampoline goes on where the displaced bytes end"
-            );
+            assert_eq!(target, plan.displaced.end, "the trampoline goes on where the displaced bytes end");
             return Some((bytes[..at].to_vec(), plan.displaced.end - plan.displaced.start));
         }
         at += i.length;
     }
 }
 
-fn own_vdso() -> Vec<u8> {
-    let maps = std::fs::read_to_string("/proc/self/maps").expect("maps");
-    let line = maps
-        .lines()
-        .find(|line| line.ends_with("[vdso]"))
-        .expect("a vDSO");
-    let (from, to) = line
-        .split_once(' ')
-        .and_then(|(range, _)| range.split_once('-'))
-        .expect("a range");
-    let parse = |hex| u64::from_str_radix(hex, 16).expect("hex");
-    let mut bytes = std::vec![0; usize::try_from(parse(to) - parse(from)).expect("size")];
-    let memory = std::fs::File::open("/proc/self/mem").expect("mem");
-    std::os::unix::fs::FileExt::read_exact_at(&memory, &mut bytes, parse(from)).expect("vDSO bytes");
-    bytes
-}
-
 #[test]
 fn lengths_of_common_encodings() {
     let cases: &[(&[u8], bool)] = &[
-        (&[0x55], true),                                     // push rbp
-        (&[0x41, 0x56], true),                               // push r14
-        (&[0x48, 0x89, 0xe5], true),                         // mov rbp, rsp
-        (&[0x48, 0x83, 0xec, 0x10], true),                   // sub rsp, 16
-        (&[0xf3, 0x0f, 0x1e, 0xfa], true),                   // endbr64
-        (&[0x83, 0xff, 0x17], true),                         // cmp edi, 0x17
-        (&[0x85, 0xff], true),                               // test edi, edi
-        (&[0x4c, 0x8d, 0x15, 0xe8, 0x97, 0xff, 0xff], true), // lea r10, [rip - 0x6818]
-        (
-            &[0x81, 0x3d, 0x20, 0x97, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f],
-            true,
-        ), // cmp dword [rip - n], 0x7fffffff
-        (&[0x49, 0xb8, 1, 2, 3, 4, 5, 6, 7, 8], true),       // mov r8, imm64
-        (&[0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0], false), // nop word cs:[rax + rax]
-        (&[0x0f, 0x01, 0xf9], false),                        // rdtscp
-        (&[0x48, 0x0f, 0xac, 0xd0, 0x20], false),            // shrd rax, rdx, 32
-        (&[0x48, 0x0f, 0xba, 0xf0, 0x3f], false),            // btr rax, 63
-        (&[0xf6, 0x46, 0x1d, 0x01], true),                   // test byte [rsi + 29], 1
-        (&[0xf7, 0xd9], true),                               // neg ecx
-        (&[0xc5, 0xf8, 0x77], false),                        // vzeroupper
-        (&[0xc4, 0xe3, 0x7d, 0x39, 0xc1, 0x01], false),      // vextracti128 xmm1, ymm0, 1
-        (&[0x66, 0xb8, 1, 2], false),                        // mov ax, imm16
-        (&[0x8b, 0x04, 0x25, 1, 2, 3, 4], true),             // mov eax, [imm32]
-        (&[0xc3], false),                                    // ret
-        (&[0xff, 0x25, 1, 2, 3, 4], false),                  // jmp [rip + n]
-        (&[0xf3, 0x90], false),                              // pause
+        (&[0x55], true),                                                       // push rbp
+        (&[0x41, 0x56], true),                                                 // push r14
+        (&[0x48, 0x89, 0xe5], true),                                           // mov rbp, rsp
+        (&[0x48, 0x83, 0xec, 0x10], true),                                     // sub rsp, 16
+        (&[0xf3, 0x0f, 0x1e, 0xfa], true),                                     // endbr64
+        (&[0x83, 0xff, 0x17], true),                                           // cmp edi, 0x17
+        (&[0x85, 0xff], true),                                                 // test edi, edi
+        (&[0x4c, 0x8d, 0x15, 0xe8, 0x97, 0xff, 0xff], true),                   // lea r10, [rip - 0x6818]
+        (&[0x81, 0x3d, 0x20, 0x97, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f], true), // cmp dword [rip - n], 0x7fffffff
+        (&[0x49, 0xb8, 1, 2, 3, 4, 5, 6, 7, 8], true),                         // mov r8, imm64
+        (&[0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0], false),               // nop word cs:[rax + rax]
+        (&[0x0f, 0x01, 0xf9], false),                                          // rdtscp
+        (&[0x48, 0x0f, 0xac, 0xd0, 0x20], false),                              // shrd rax, rdx, 32
+        (&[0x48, 0x0f, 0xba, 0xf0, 0x3f], false),                              // btr rax, 63
+        (&[0xf6, 0x46, 0x1d, 0x01], true),                                     // test byte [rsi + 29], 1
+        (&[0xf7, 0xd9], true),                                                 // neg ecx
+        (&[0xc5, 0xf8, 0x77], false),                                          // vzeroupper
+        (&[0xc4, 0xe3, 0x7d, 0x39, 0xc1, 0x01], false),                        // vextracti128 xmm1, ymm0, 1
+        (&[0x66, 0xb8, 1, 2], false),                                          // mov ax, imm16
+        (&[0x8b, 0x04, 0x25, 1, 2, 3, 4], true),                               // mov eax, [imm32]
+        (&[0xc3], false),                                                      // ret
+        (&[0xff, 0x25, 1, 2, 3, 4], false),                                    // jmp [rip + n]
+        (&[0xf3, 0x90], false),                                                // pause
     ];
     for (bytes, movable) in cases {
         let i = decode(bytes).expect("known");
         assert_eq!((i.length, i.movable), (bytes.len(), *movable), "{bytes:x?}");
-        assert_eq!(
-            decode(&bytes[..bytes.len() - 1])
-                .map(|i| i.length)
-                .filter(|l| *l >= bytes.len()),
-            None
-        );
+        assert_eq!(decode(&bytes[..bytes.len() - 1]).map(|i| i.length).filter(|l| *l >= bytes.len()), None);
     }
-    for unknown in [
-        &[0x62, 0xf1, 0x7c, 0x48, 0x10, 0xc0][..],
-        &[0x67, 0x8b, 0],
-        &[0xc7, 0xf8, 0, 0, 0, 0],
-        &[0x06],
-        &[],
-    ] {
+    for unknown in
+        [&[0x62, 0xf1, 0x7c, 0x48, 0x10, 0xc0][..], &[0x67, 0x8b, 0], &[0xc7, 0xf8, 0, 0, 0, 0], &[0x06], &[]]
+    {
         assert_eq!(decode(unknown), None, "{unknown:x?}");
     }
 }
@@ -188,9 +88,7 @@ fn prologues_of_other_kernels_are_moved() {
     let endbr = [0xf3, 0x0f, 0x1e, 0xfa, 0x83, 0xff, 0x17, 0x77, 0x01, 0xc3, 0xc3];
     assert_eq!(trampoline(&endbr), Some((endbr[..7].to_vec(), 7)));
     // cmp edi, 0x17; ja +6: encoded anew with 32 bits, to the same place.
-    let compare = [
-        0x83, 0xff, 0x17, 0x77, 0x06, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xc3,
-    ];
+    let compare = [0x83, 0xff, 0x17, 0x77, 0x06, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xc3];
     let (bytes, displaced) = trampoline(&compare).expect("moved");
     assert_eq!((displaced, &bytes[..5]), (5, &[0x83, 0xff, 0x17, 0x0f, 0x87][..]));
     let end = Record::trampoline(ISLAND) + 9;
@@ -200,17 +98,12 @@ fn prologues_of_other_kernels_are_moved() {
 
 #[test]
 fn operands_relative_to_rip_keep_their_target() {
-    let code = [
-        0x55, 0x81, 0x3d, 0x20, 0x97, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0xc3,
-    ];
+    let code = [0x55, 0x81, 0x3d, 0x20, 0x97, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0xc3];
     let (bytes, displaced) = trampoline(&code).expect("moved");
     assert_eq!((displaced, bytes.len()), (11, 11));
     let old = BASE + 1024 + 11 - 0x68e0;
     let new = i32::from_le_bytes(bytes[3..7].try_into().expect("four"));
-    assert_eq!(
-        (Record::trampoline(ISLAND) + 11).wrapping_add_signed(i64::from(new)),
-        old
-    );
+    assert_eq!((Record::trampoline(ISLAND) + 11).wrapping_add_signed(i64::from(new)), old);
     assert_eq!(bytes[7..], code[7..11]);
 }
 
@@ -227,11 +120,7 @@ fn what_cannot_be_moved_is_refused() {
         &[0x55, 0x48, 0x89, 0xe5, 0x53, 0x62, 0xeb, 0xf9], // the same behind what cannot be decoded
     ];
     for code in refused {
-        assert_eq!(
-            planned(&image_with(code)).err(),
-            Some(Refusal::Undecodable),
-            "{code:x?}"
-        );
+        assert_eq!(planned(&image_with(code)).err(), Some(Refusal::Undecodable), "{code:x?}");
     }
 }
 
@@ -243,24 +132,15 @@ fn a_branch_from_another_function_into_displaced_bytes_is_refused() {
         let [a, b, c, d] = (to - 16 - 5).to_le_bytes();
         [0xe9, a, b, c, d, 0xc3]
     };
-    assert_eq!(
-        planned(&image(&own, &jump_to(1), None)).err(),
-        Some(Refusal::Undecodable)
-    );
+    assert_eq!(planned(&image(&own, &jump_to(1), None)).err(), Some(Refusal::Undecodable));
     assert!(planned(&image(&own, &jump_to(0), None)).is_ok());
 }
 
 #[test]
 fn an_island_too_far_away_or_an_image_of_ours_is_refused() {
     let own = image_with(&[0x55, 0x48, 0x89, 0xe5, 0x53, 0xc3]);
-    assert_eq!(
-        planned_at(&own, BASE + 0x8000_1000).err(),
-        Some(Refusal::NoIsland)
-    );
-    assert_eq!(
-        planned_at(&own, BASE - 0x8000_1000).err(),
-        Some(Refusal::NoIsland)
-    );
+    assert_eq!(planned_at(&own, BASE + 0x8000_1000).err(), Some(Refusal::NoIsland));
+    assert_eq!(planned_at(&own, BASE - 0x8000_1000).err(), Some(Refusal::NoIsland));
     assert!(planned_at(&own, BASE - 0x7fff_f000).is_ok());
     let ours = image(&[0x55, 0x48, 0x89, 0xe5, 0x53, 0xc3], &[0xc3; 6], Some(NOTE_NAME));
     assert_eq!(planned(&ours).err(), Some(Refusal::Replaced));
@@ -303,10 +183,7 @@ fn this_machines_vdso_is_parsed_by_either_hash_and_planned() {
 
     // Without DT_HASH, as newer kernels have it; then without either.
     let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight"));
-    let header = (64..)
-        .step_by(56)
-        .find(|at| word(*at) & 0xffff_ffff == 2)
-        .expect("PT_DYNAMIC");
+    let header = (64..).step_by(56).find(|at| word(*at) & 0xffff_ffff == 2).expect("PT_DYNAMIC");
     let dynamic = usize::try_from(word(header + 8)).expect("offset");
     let without = |bytes: &[u8], tag: u64| {
         let mut changed = bytes.to_vec();
