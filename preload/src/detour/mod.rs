@@ -129,13 +129,14 @@ unsafe fn overwrite(writer: &Writer, plan: &Plan, within: &Range<usize>) -> Resu
         Ok(at) => unsafe { put(writer, at, bytes, within) },
         Err(_) => Err(Refusal::NoVdso),
     };
+    let holds = |patch: &Patch, bytes| usize::try_from(patch.at).is_ok_and(|at| reads_back(at, bytes));
     for (index, patch) in plan.patches.iter().enumerate().rev() {
         let Some(Err(why)) = patch.as_ref().map(|patch| write(patch, &patch.new)) else {
             continue;
         };
         let mut restored = true;
         for begun in plan.patches.get(index..).unwrap_or(&[]).iter().flatten() {
-            restored &= write(begun, &begun.old).is_ok();
+            restored &= holds(begun, &begun.old) || write(begun, &begun.old).is_ok();
         }
         return Err((why, if restored { Undone::Yes } else { Undone::No }));
     }
@@ -155,7 +156,7 @@ unsafe fn put(writer: &Writer, at: usize, bytes: &[u8], within: &Range<usize>) -
 /// Whether memory at `at`, which is mapped and readable, holds `bytes`.
 fn reads_back(at: usize, bytes: &[u8]) -> bool {
     let place = at as *const u8;
-    // SAFETY: code that this module wrote a moment ago, in a mapping that is readable throughout.
+    // SAFETY: code that this module wrote or was about to, in a mapping that is readable throughout.
     bytes
         .iter()
         .enumerate()
