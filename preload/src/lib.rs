@@ -1,1 +1,22 @@
+//! The shim: a freestanding library that answers a program's clock reads from its node's page.
+//!
+//! It is preloaded into other people's programs, so it depends on nothing: no libc, no allocation, no thread-local.
+//! `read/` is the way of a clock read, `load/` what happens once at load; `detour/` sends the vDSO's own entries here.
+//!
+//! What must hold:
+//! 1. A read waits for nobody, makes no system call of its own, and works before constructors, before relocation,
+//!    in signal handlers, after fork and vfork, and in sandboxes.
+//! 2. With no fault in force a program sees what it would see without the shim: values, errors, `errno`.
+//! 3. No read is skewed twice: the clock underneath is always the true vDSO or the kernel.
+//! 4. What cannot be set up is said: in the process's row of evidence, or by refusing the node's first process.
 #![no_std]
+
+mod abi;
+mod detour;
+mod load;
+mod read;
+mod runtime;
+mod state;
+mod symbols;
+mod sys;
+mod vdso;

@@ -64,7 +64,7 @@ pub struct Change {
     pub second: i64,
     /// Of an [`Kind::End`]: the change that ends. Of any other: the change that is its planned end, or 0.
     pub partner: u32,
-    /// Whether it was taken back before it took effect.
+    /// Whether a heal ended it, or took it back before it began.
     pub cancelled: bool,
     /// By how many nanoseconds it was published after the instant at which it was to take effect; 0 when in time.
     pub late_by: i64,

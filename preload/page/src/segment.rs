@@ -175,12 +175,6 @@ impl Hot {
         (self.offset_nsec_change & 0xffff_ffff).cast_signed()
     }
 
-    /// Whether the host's own clock is to be read.
-    #[inline(always)]
-    pub const fn is_true(&self) -> bool {
-        (self.from_nsec_kind >> 32) & 0xff == KIND_TRUE as u64
-    }
-
     /// Whether it is a straight line.
     #[inline(always)]
     pub const fn is_linear(&self) -> bool {
@@ -205,6 +199,12 @@ impl SegmentCell {
             rate: self.word(4) as i64,
             until_sec: self.word(5) as i64,
         }
+    }
+
+    /// Whether the host's own clock is to be read.
+    #[inline(always)]
+    pub fn is_true(&self) -> bool {
+        (self.word(1) >> 32) & 0xff == u64::from(KIND_TRUE)
     }
 
     /// The start alone, for a search.

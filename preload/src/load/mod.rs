@@ -1,0 +1,97 @@
+//! What happens once, at load: the true clock is found, the page and the evidence file are mapped, a row is taken,
+//! the vDSO is detoured, the fork hook is set.
+//!
+//! What must hold: it works before the library is relocated (an IFUNC resolver may read the clock first) and from any
+//! thread; whoever comes while another is at it gets true time; a failure leaves the program as without the shim,
+//! and the node's first process does not run at all.
+#![allow(unsafe_code)]
+// Sound because the wiped page is this library's own, and everything else is in the files beside.
+
+mod files;
+mod fork;
+mod location;
+pub mod next;
+mod refuse;
+mod relocate;
+mod seat;
+
+pub use seat::row;
+
+use core::sync::atomic::Ordering;
+
+use crate::detour::{self, Hooks, Refusal};
+use crate::read;
+use crate::state::{LOADED, LOADING, PRIVATE, Private, STATE, UNLOADED};
+use crate::sys;
+use crate::vdso::Vdso;
+
+/// Runs when the library is loaded, before anything else of the program's (`-z initfirst`).
+#[used]
+#[unsafe(link_section = ".init_array")]
+static CONSTRUCTOR: extern "C" fn() = construct;
+
+extern "C" fn construct() {
+    ensure();
+    fork::watch();
+}
+
+/// Loads, if nobody has.
+pub fn ensure() {
+    if STATE.phase.load(Ordering::Acquire) == LOADED {
+        return;
+    }
+    if STATE.phase.compare_exchange(UNLOADED, LOADING, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+        relocate::if_needed();
+        load();
+        STATE.phase.store(LOADED, Ordering::Release);
+    }
+}
+
+/// The row's word for a vDSO that is detoured; others are the codes of refusals.
+const DETOURED: u64 = 0;
+
+fn load() {
+    let vdso = Vdso::find();
+    if let Some(vdso) = &vdso {
+        STATE.clock_gettime.store(vdso.clock_gettime(), Ordering::Relaxed);
+    }
+    let page = match location::with_directory(files::map) {
+        Ok(page) => page,
+        Err(why) => {
+            refuse::first_process(why);
+            return;
+        }
+    };
+    wipe_on_fork();
+    PRIVATE.pid.store(sys::getpid().unsigned_abs(), Ordering::Relaxed);
+    seat::take_at_load();
+    seat::note_detour(detour(vdso.as_ref()));
+    STATE.monotonic.store(u32::from(page.monotonic()), Ordering::Relaxed);
+    STATE.page.store(core::ptr::from_ref(page).cast_mut(), Ordering::Release);
+}
+
+/// Sends the vDSO's entries here, for whoever calls them without going through a symbol.
+fn detour(vdso: Option<&Vdso>) -> u64 {
+    let Some(vdso) = vdso else { return u64::from(Refusal::NoVdso.code()) };
+    let hooks = Hooks {
+        clock_gettime: read::vdso_clock_gettime as *const () as usize,
+        gettimeofday: read::vdso_gettimeofday as *const () as usize,
+        time: read::vdso_time as *const () as usize,
+    };
+    // SAFETY: the hooks keep the vDSO's own conventions, read the true time only through what is stored here, and
+    // this library is never unmapped while it is preloaded.
+    match unsafe { detour::install(vdso, &hooks, &STATE.clock_gettime) } {
+        Ok(()) => DETOURED,
+        Err(refusal) => u64::from(refusal.code()),
+    }
+}
+
+/// `MADV_WIPEONFORK`
+const WIPE_ON_FORK: usize = 18;
+
+/// Has the kernel zero the private page in children, so that none takes its parent's row for its own.
+fn wipe_on_fork() {
+    let private = core::ptr::from_ref(&PRIVATE) as usize;
+    // SAFETY: a page of this library's own, which holds only atomic words for which zero means "not yet".
+    let _ = unsafe { sys::syscall3(sys::nr::MADVISE, private, size_of::<Private>(), WIPE_ON_FORK) };
+}

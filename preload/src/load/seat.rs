@@ -1,0 +1,99 @@
+//! The process's row of evidence: taken at load, or at the first marked read of a forked child.
+//!
+//! What must hold: after load no system call is made here; a process whose pid is not known (it came from a raw clone
+//! that no hook saw) takes no row, and its evidence is unknown rather than somebody else's.
+#![allow(unsafe_code)]
+// Sound because the only unsafe operations are system calls without memory, and one on the file's own word.
+
+use core::sync::atomic::Ordering;
+
+use falseticker_page::evidence::{Evidence, State};
+use falseticker_page::time::HostInstant;
+
+use crate::abi::clock;
+use crate::read::host_instant;
+use crate::state::{NO_ROW, PRIVATE, STATE};
+use crate::sys;
+
+/// `FUTEX_WAKE`
+const FUTEX_WAKE: usize = 1;
+
+/// Takes a row at load, where system calls are still allowed: also one whose owner is dead.
+pub fn take_at_load() {
+    let Some(evidence) = STATE.evidence() else { return };
+    let pid = PRIVATE.pid.load(Ordering::Relaxed);
+    for head in &evidence.heads {
+        // What this process was before it executed this program.
+        if head.state() == State::Live(pid) {
+            head.turn(State::Live(pid), State::Gone(pid));
+        }
+    }
+    let now = host_instant(clock::MONOTONIC).unwrap_or(HostInstant::MIN);
+    seat(evidence.take(pid, now, is_dead));
+    evidence.header.arrivals.fetch_add(1, Ordering::AcqRel);
+    let word = evidence.header.arrivals.as_ptr() as usize;
+    // SAFETY: wakes whoever waits on a word of the mapping.
+    let _ = unsafe { sys::syscall3(sys::nr::FUTEX, word, FUTEX_WAKE, i32::MAX as usize) };
+}
+
+/// Whether a row's owner is no more.
+fn is_dead(state: State) -> bool {
+    let (State::Busy(pid) | State::Live(pid)) = state else { return false };
+    // SAFETY: signal 0 does nothing but ask.
+    (unsafe { sys::syscall2(sys::nr::KILL, pid as usize, 0) }) == -3
+}
+
+fn seat(row: Option<usize>) {
+    PRIVATE.row.store(row.map_or(NO_ROW, |row| row + 1), Ordering::Release);
+}
+
+/// Notes in the row whether the vDSO is detoured.
+pub fn note_detour(word: u64) {
+    if let Some(evidence) = STATE.evidence()
+        && let Some(row) = PRIVATE.row.load(Ordering::Relaxed).checked_sub(1)
+        && let Some(head) = evidence.heads.get(row)
+    {
+        head.detour.store(word, Ordering::Release);
+    }
+    DETOUR.store(word, Ordering::Relaxed);
+}
+
+/// What a forked child notes in its own row.
+static DETOUR: core::sync::atomic::AtomicU64 = core::sync::atomic::AtomicU64::new(0);
+
+/// The process's row.
+pub fn row(evidence: &Evidence, now: HostInstant) -> Option<usize> {
+    match PRIVATE.row.load(Ordering::Acquire) {
+        0 => take_after_fork(evidence, now),
+        NO_ROW => None,
+        row => Some(row - 1),
+    }
+}
+
+/// Takes a row for a forked child. Should two of its threads come at once, the slower one gives its row back.
+fn take_after_fork(evidence: &Evidence, now: HostInstant) -> Option<usize> {
+    let pid = match PRIVATE.pid.load(Ordering::Relaxed) {
+        0 => return None,
+        pid => pid,
+    };
+    let row = evidence.take(pid, now, |_| false)?;
+    match PRIVATE.row.compare_exchange(0, row + 1, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => {
+            evidence.heads.get(row)?.detour.store(DETOUR.load(Ordering::Relaxed), Ordering::Release);
+            Some(row)
+        }
+        Err(other) => {
+            evidence.heads.get(row)?.turn(State::Live(pid), State::Free);
+            (other != NO_ROW).then(|| other - 1)
+        }
+    }
+}
+
+/// Forgets the parent's row in a child, and takes its pid while that is surely allowed.
+pub fn leave() {
+    PRIVATE.row.store(0, Ordering::Relaxed);
+    for hint in &PRIVATE.hints {
+        hint.store(0, Ordering::Relaxed);
+    }
+    PRIVATE.pid.store(sys::getpid().unsigned_abs(), Ordering::Relaxed);
+}

@@ -1,0 +1,11 @@
+//! The names that this library takes the place of: one file a family of calls.
+//!
+//! What must hold: results, return codes and `errno` are those of the real functions; `errno` is written on error
+//! returns and nowhere else.
+#![allow(unsafe_code)]
+// Sound because each function keeps the contract of the C function whose name it bears.
+
+mod errno;
+mod reads;
+mod settings;
+mod syscall;
