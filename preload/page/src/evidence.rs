@@ -98,9 +98,7 @@ impl RowHead {
 
     /// Changes the state, if it is still `from`.
     pub fn turn(&self, from: State, to: State) -> bool {
-        self.state
-            .compare_exchange(from.bits(), to.bits(), Ordering::AcqRel, Ordering::Relaxed)
-            .is_ok()
+        self.state.compare_exchange(from.bits(), to.bits(), Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 }
 
@@ -149,9 +147,7 @@ impl Ring {
         }
         // Its instant is never zero, unless somebody else than `mark` wrote it.
         let nanos = (mark & INSTANT_MASK).checked_sub(1)? << INSTANT_SHIFT;
-        Some(epoch.saturating_add(crate::time::Span::from_nanos(
-            i64::try_from(nanos).unwrap_or(i64::MAX),
-        )))
+        Some(epoch.saturating_add(crate::time::Span::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))))
     }
 
     fn clear(&self) {
@@ -200,8 +196,7 @@ impl Evidence {
         };
         let head = self.heads.get(row)?;
         self.rings.get(row)?.clear();
-        head.taken_at
-            .store(now.as_nanos().unsigned_abs(), Ordering::Relaxed);
+        head.taken_at.store(now.as_nanos().unsigned_abs(), Ordering::Relaxed);
         head.overflow.store(0, Ordering::Relaxed);
         head.detour.store(0, Ordering::Relaxed);
         head.turn(State::Busy(pid), State::Live(pid)).then_some(row)

@@ -65,11 +65,7 @@ pub fn read_once<T>(word: &AtomicU64, copy: impl FnOnce(Word) -> T) -> Option<(W
     let before = word.load(Ordering::Acquire);
     let copied = copy(Word(before));
     fence(Ordering::Acquire);
-    if word.load(Ordering::Relaxed) == before {
-        Some((Word(before), copied))
-    } else {
-        None
-    }
+    if word.load(Ordering::Relaxed) == before { Some((Word(before), copied)) } else { None }
 }
 
 /// The word as a writer must see it before it claims a slot.
@@ -99,11 +95,7 @@ mod tests {
     fn a_word_names_its_slot_and_counts() {
         let word = Word::FIRST.next(3);
         assert_eq!((word.generation(), word.slot(4)), (2, 3));
-        assert_eq!(
-            Word::from_raw(u64::MAX).slot(4),
-            3,
-            "a hostile word stays in bounds"
-        );
+        assert_eq!(Word::from_raw(u64::MAX).slot(4), 3, "a hostile word stays in bounds");
     }
 
     #[test]
@@ -203,10 +195,8 @@ mod model {
                 thread::spawn(move || shared.write(i + 1, i as u64 + 2))
             });
             agree(shared.read());
-            let won: u64 = writers
-                .into_iter()
-                .map(|writer| u64::from(writer.join().expect("the writer ends")))
-                .sum();
+            let won: u64 =
+                writers.into_iter().map(|writer| u64::from(writer.join().expect("the writer ends"))).sum();
             assert!(won >= 1, "one of them publishes");
             assert_eq!(current(&shared.word).generation(), 1 + won);
             agree(shared.read());

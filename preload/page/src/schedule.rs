@@ -109,10 +109,7 @@ fn reaches_within(
     let Shape::Strobe { amplitude, period } = piece.shape else {
         return first_at(piece, target, from, last);
     };
-    let line = Segment {
-        shape: Shape::Linear,
-        ..*piece
-    };
+    let line = Segment { shape: Shape::Linear, ..*piece };
     let period = period.as_nanos().max(2);
     let half = period / 2;
     // In the first half of a period the clock is ahead by the amplitude, so the line itself has less to show there.
@@ -121,11 +118,7 @@ fn reaches_within(
         first_at(&line, ahead, from, last).and_then(|at| in_phase(piece.from, at, period, 0, half));
     let in_second =
         first_at(&line, target, from, last).and_then(|at| in_phase(piece.from, at, period, half, period));
-    [in_first, in_second]
-        .into_iter()
-        .flatten()
-        .min()
-        .filter(|at| *at <= last)
+    [in_first, in_second].into_iter().flatten().min().filter(|at| *at <= last)
 }
 
 /// The first instant, not before `at`, whose phase within the period lies in `begin..end`; `None` out of range.

@@ -116,11 +116,7 @@ impl Segment {
 /// How far a strobe has the clock off, `elapsed` after its start.
 fn strobe_at(elapsed: i128, amplitude: Span, period: Span) -> Span {
     let period = i128::from(period.as_nanos().max(2));
-    if elapsed.rem_euclid(period) < period / 2 {
-        amplitude
-    } else {
-        Span::ZERO
-    }
+    if elapsed.rem_euclid(period) < period / 2 { amplitude } else { Span::ZERO }
 }
 
 /// Kinds as they are stored.
@@ -182,11 +178,7 @@ impl Hot {
     }
 }
 
-#[expect(
-    clippy::cast_sign_loss,
-    clippy::cast_possible_wrap,
-    reason = "words hold signed numbers bit by bit"
-)]
+#[expect(clippy::cast_sign_loss, clippy::cast_possible_wrap, reason = "words hold signed numbers bit by bit")]
 impl SegmentCell {
     /// What the fast path needs; to be validated by the latch.
     #[inline(always)]
@@ -219,10 +211,9 @@ impl SegmentCell {
         let bits = hot.from_nsec_kind >> 32;
         let shape = match (bits & 0xff) as u8 {
             KIND_LINEAR => Shape::Linear,
-            KIND_STROBE => Shape::Strobe {
-                amplitude: Span::from_nanos(six),
-                period: Span::from_nanos(seven),
-            },
+            KIND_STROBE => {
+                Shape::Strobe { amplitude: Span::from_nanos(six), period: Span::from_nanos(seven) }
+            }
             _ => Shape::True,
         };
         let strobe = matches!(shape, Shape::Strobe { .. });
@@ -271,7 +262,5 @@ impl SegmentCell {
 
 /// An offset from its split form: at the ends of the range the seconds alone would leave it by a fraction.
 fn offset_of(sec: i64, nsec: i64) -> Span {
-    Span::from_nanos(saturate(
-        i128::from(sec) * i128::from(NANOS_PER_SEC) + i128::from(nsec),
-    ))
+    Span::from_nanos(saturate(i128::from(sec) * i128::from(NANOS_PER_SEC) + i128::from(nsec)))
 }

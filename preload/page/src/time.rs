@@ -134,10 +134,7 @@ impl Span {
 
 #[expect(clippy::cast_possible_truncation, reason = "0 <= the remainder < 10^9")]
 const fn split(nanos: i64) -> (i64, u32) {
-    (
-        nanos.div_euclid(NANOS_PER_SEC),
-        nanos.rem_euclid(NANOS_PER_SEC) as u32,
-    )
+    (nanos.div_euclid(NANOS_PER_SEC), nanos.rem_euclid(NANOS_PER_SEC) as u32)
 }
 
 /// How much faster than the host's clock a clock runs, in parts per 2^32: 0 is true, [`Rate::STANDSTILL`] does

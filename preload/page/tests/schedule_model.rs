@@ -367,6 +367,7 @@ proptest! {
         );
         prop_assert!((0..SECOND).contains(&hot.from_nsec()) && (0..SECOND).contains(&hot.offset_nsec()));
         prop_assert_eq!(hot.is_linear(), shape == Shape::Linear);
+        prop_assert_eq!(cell.is_true(), shape == Shape::True);
         prop_assert_eq!((hot.rate, hot.until_sec), (rate, until_sec));
     }
 
