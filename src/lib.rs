@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod fault;
+pub mod freeze;
 pub mod host_clock;
 pub mod node;
 pub mod process;

@@ -9,7 +9,9 @@ mod stopped;
 mod tree;
 
 pub use pidfd::PidFd;
+pub(crate) use pidfd::open_verified;
 pub use stat::State;
+pub(crate) use stat::decimal;
 pub use stopped::{Stillness, stillness};
 pub use tree::{Process, Table, cmdline};
 
