@@ -1,7 +1,6 @@
 //! What happens once, at load: the true clock is found, the page and the evidence file are mapped, a row is taken,
 //! the vDSO is detoured, the fork hook is set.
 //!
-//! What must hold: it works before the library is relocated (an IFUNC resolver may read the clock first) and from any
 //! thread; whoever comes while another is at it gets true time; a failure leaves the program as without the shim,
 //! and the node's first process does not run at all.
 #![allow(unsafe_code)]
@@ -12,7 +11,6 @@ mod fork;
 mod location;
 pub mod next;
 mod refuse;
-mod relocate;
 mod seat;
 
 pub use seat::row;
@@ -41,7 +39,6 @@ pub fn ensure() {
         return;
     }
     if STATE.phase.compare_exchange(UNLOADED, LOADING, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-        relocate::if_needed();
         load();
         STATE.phase.store(LOADED, Ordering::Release);
     }
