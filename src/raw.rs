@@ -5,10 +5,7 @@
 //! program that may have many threads and so may call nothing that allocates or locks.
 //!
 //! What must hold: nothing here allocates, locks, panics or touches `errno`; every function is async-signal-safe.
-#![expect(
-    unsafe_code,
-    reason = "the syscall instruction; each wrapper passes only what its syscall expects"
-)]
+#![expect(unsafe_code, reason = "the syscall instruction; each wrapper passes only what its syscall expects")]
 #![expect(
     clippy::cast_sign_loss,
     clippy::cast_possible_wrap,
@@ -45,11 +42,7 @@ pub(crate) unsafe fn syscall(number: c_long, args: [usize; 6]) -> Result<usize> 
     }
     #[cfg(not(target_arch = "x86_64"))]
     compile_error!("this processor's syscall instruction is missing here");
-    if (-4095..0).contains(&result) {
-        Err(Errno::from_raw(-result as i32))
-    } else {
-        Ok(result as usize)
-    }
+    if (-4095..0).contains(&result) { Err(Errno::from_raw(-result as i32)) } else { Ok(result as usize) }
 }
 
 /// A process cut off from this one as `fork` does, in one thread and without libc's fork handlers. `signal` is
@@ -110,17 +103,7 @@ of_numbers! {
 pub(crate) fn open(path: &CStr, flags: c_int) -> Result<c_int> {
     // SAFETY: a terminated string; without O_CREAT there is no mode.
     unsafe {
-        syscall(
-            libc::SYS_openat,
-            [
-                libc::AT_FDCWD as usize,
-                path.as_ptr() as usize,
-                flags as usize,
-                0,
-                0,
-                0,
-            ],
-        )
+        syscall(libc::SYS_openat, [libc::AT_FDCWD as usize, path.as_ptr() as usize, flags as usize, 0, 0, 0])
     }
     .map(|fd| fd as c_int)
 }
@@ -128,45 +111,25 @@ pub(crate) fn open(path: &CStr, flags: c_int) -> Result<c_int> {
 /// Remove a file from a directory.
 pub(crate) fn unlinkat(dir: c_int, name: &CStr) -> Result<usize> {
     // SAFETY: a terminated string.
-    unsafe {
-        syscall(
-            libc::SYS_unlinkat,
-            [dir as usize, name.as_ptr() as usize, 0, 0, 0, 0],
-        )
-    }
+    unsafe { syscall(libc::SYS_unlinkat, [dir as usize, name.as_ptr() as usize, 0, 0, 0, 0]) }
 }
 
 /// Read into a buffer.
 pub(crate) fn read(fd: c_int, buffer: &mut [u8]) -> Result<usize> {
     // SAFETY: pointer and length of one live buffer.
-    unsafe {
-        syscall(
-            libc::SYS_read,
-            [fd as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0],
-        )
-    }
+    unsafe { syscall(libc::SYS_read, [fd as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0]) }
 }
 
 /// Write a buffer.
 pub(crate) fn write(fd: c_int, buffer: &[u8]) -> Result<usize> {
     // SAFETY: pointer and length of one live buffer.
-    unsafe {
-        syscall(
-            libc::SYS_write,
-            [fd as usize, buffer.as_ptr() as usize, buffer.len(), 0, 0, 0],
-        )
-    }
+    unsafe { syscall(libc::SYS_write, [fd as usize, buffer.as_ptr() as usize, buffer.len(), 0, 0, 0]) }
 }
 
 /// Write a buffer at a place in a file.
 pub(crate) fn pwrite(fd: c_int, buffer: &[u8], at: usize) -> Result<usize> {
     // SAFETY: pointer and length of one live buffer.
-    unsafe {
-        syscall(
-            libc::SYS_pwrite64,
-            [fd as usize, buffer.as_ptr() as usize, buffer.len(), at, 0, 0],
-        )
-    }
+    unsafe { syscall(libc::SYS_pwrite64, [fd as usize, buffer.as_ptr() as usize, buffer.len(), at, 0, 0]) }
 }
 
 /// Make `/` the working directory, and `name` the name of this thread.
@@ -174,46 +137,24 @@ pub(crate) fn settle_as(name: &CStr) {
     // SAFETY: terminated strings.
     unsafe {
         let _ = syscall(libc::SYS_chdir, [c"/".as_ptr() as usize, 0, 0, 0, 0, 0]);
-        let _ = syscall(
-            libc::SYS_prctl,
-            [libc::PR_SET_NAME as usize, name.as_ptr() as usize, 0, 0, 0, 0],
-        );
+        let _ = syscall(libc::SYS_prctl, [libc::PR_SET_NAME as usize, name.as_ptr() as usize, 0, 0, 0, 0]);
     }
 }
 
 /// Wait until one of `fds` has something, for at most `nanos` of host time; `None` waits for ever. 0 is time out.
 pub(crate) fn poll(fds: &mut [libc::pollfd], nanos: Option<i64>) -> Result<usize> {
     let mut limit = timespec(nanos.unwrap_or(0));
-    let limit = if nanos.is_some() {
-        &raw mut limit as usize
-    } else {
-        0
-    };
+    let limit = if nanos.is_some() { &raw mut limit as usize } else { 0 };
     // SAFETY: pointer and length of one live array; the time limit is null or a live timespec.
-    unsafe {
-        syscall(
-            libc::SYS_ppoll,
-            [fds.as_mut_ptr() as usize, fds.len(), limit, 0, 0, 0],
-        )
-    }
+    unsafe { syscall(libc::SYS_ppoll, [fds.as_mut_ptr() as usize, fds.len(), limit, 0, 0, 0]) }
 }
 
 /// Set a timer to an instant of CLOCK_MONOTONIC in nanoseconds; `None` disarms it.
 pub(crate) fn timerfd_set(fd: c_int, at: Option<i64>) -> Result<usize> {
     // An instant of zero would disarm it.
     let value = timespec(at.map_or(0, |at| at.max(1)));
-    let new = libc::itimerspec {
-        it_interval: timespec(0),
-        it_value: value,
-    };
-    let args = [
-        fd as usize,
-        libc::TFD_TIMER_ABSTIME as usize,
-        &raw const new as usize,
-        0,
-        0,
-        0,
-    ];
+    let new = libc::itimerspec { it_interval: timespec(0), it_value: value };
+    let args = [fd as usize, libc::TFD_TIMER_ABSTIME as usize, &raw const new as usize, 0, 0, 0];
     // SAFETY: a live itimerspec, and null for the old value.
     unsafe { syscall(libc::SYS_timerfd_settime, args) }
 }
@@ -227,25 +168,14 @@ pub(crate) fn block_signals(set: SignalSet) -> SignalSet {
     let size = size_of::<SignalSet>();
     let (set, was) = (&raw const set as usize, &raw mut old as usize);
     // SAFETY: two live sets of the kernel's own size.
-    let _ = unsafe {
-        syscall(
-            libc::SYS_rt_sigprocmask,
-            [libc::SIG_SETMASK as usize, set, was, size, 0, 0],
-        )
-    };
+    let _ = unsafe { syscall(libc::SYS_rt_sigprocmask, [libc::SIG_SETMASK as usize, set, was, size, 0, 0]) };
     old
 }
 
 /// A descriptor that is readable while one of the signals is pending for whoever polls it.
 pub(crate) fn signalfd(set: SignalSet) -> Result<c_int> {
-    let args = [
-        usize::MAX,
-        &raw const set as usize,
-        size_of::<SignalSet>(),
-        libc::SFD_CLOEXEC as usize,
-        0,
-        0,
-    ];
+    let args =
+        [usize::MAX, &raw const set as usize, size_of::<SignalSet>(), libc::SFD_CLOEXEC as usize, 0, 0];
     // SAFETY: a live set of the kernel's own size; -1 asks for a new descriptor.
     unsafe { syscall(libc::SYS_signalfd4, args) }.map(|fd| fd as c_int)
 }
@@ -254,47 +184,25 @@ pub(crate) fn signalfd(set: SignalSet) -> Result<c_int> {
 pub(crate) fn clock_gettime(clock: libc::clockid_t) -> Result<i64> {
     let mut now = timespec(0);
     // SAFETY: a live timespec.
-    unsafe {
-        syscall(
-            libc::SYS_clock_gettime,
-            [clock as usize, &raw mut now as usize, 0, 0, 0, 0],
-        )
-    }?;
-    Ok(now
-        .tv_sec
-        .saturating_mul(1_000_000_000)
-        .saturating_add(now.tv_nsec))
+    unsafe { syscall(libc::SYS_clock_gettime, [clock as usize, &raw mut now as usize, 0, 0, 0, 0]) }?;
+    Ok(now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec))
 }
 
 /// Sleep until a clock of the host shows `at` nanoseconds.
 pub(crate) fn sleep_until(clock: libc::clockid_t, at: i64) -> Result<usize> {
     let at = timespec(at.max(0));
-    let args = [
-        clock as usize,
-        libc::TIMER_ABSTIME as usize,
-        &raw const at as usize,
-        0,
-        0,
-        0,
-    ];
+    let args = [clock as usize, libc::TIMER_ABSTIME as usize, &raw const at as usize, 0, 0, 0];
     // SAFETY: a live timespec; an absolute sleep leaves no remainder to write.
     unsafe { syscall(libc::SYS_clock_nanosleep, args) }
 }
 
 /// Anonymous memory, shared with the processes forked from here; zeroed, and committed only as it is touched.
 pub(crate) fn map_shared(length: usize) -> Result<*mut c_void> {
-    let (access, kind) = (
-        libc::PROT_READ | libc::PROT_WRITE,
-        libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
-    );
+    let (access, kind) =
+        (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE);
     // SAFETY: a new mapping at an address that the kernel chooses touches no existing memory.
-    unsafe {
-        syscall(
-            libc::SYS_mmap,
-            [0, length, access as usize, kind as usize, usize::MAX, 0],
-        )
-    }
-    .map(|at| at as *mut c_void)
+    unsafe { syscall(libc::SYS_mmap, [0, length, access as usize, kind as usize, usize::MAX, 0]) }
+        .map(|at| at as *mut c_void)
 }
 
 /// Give memory of [`map_shared`] back.
@@ -308,8 +216,5 @@ pub(crate) unsafe fn unmap(at: *mut c_void, length: usize) {
 }
 
 fn timespec(nanos: i64) -> libc::timespec {
-    libc::timespec {
-        tv_sec: nanos.div_euclid(1_000_000_000),
-        tv_nsec: nanos.rem_euclid(1_000_000_000),
-    }
+    libc::timespec { tv_sec: nanos.div_euclid(1_000_000_000), tv_nsec: nanos.rem_euclid(1_000_000_000) }
 }

@@ -6,7 +6,7 @@
 //! the next command put right.
 
 use std::fs::OpenOptions;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -176,6 +176,13 @@ impl Frozen {
                 last_confirmed: HostInstant::MIN,
             },
         ))
+    }
+}
+
+/// Readable once the pause has been ended by somebody else, for callers that wait for several things.
+impl AsFd for Frozen {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.hold.guards.as_fd()
     }
 }
 

@@ -24,10 +24,9 @@ impl PidFd {
         match open_verified(id) {
             Ok(Some(fd)) => Ok(Some(PidFd { fd: own(fd), id })),
             Ok(None) => Ok(None),
-            Err(errno) => Err(Error::not_applied(
-                format_args!("open a handle on process {id}"),
-                errno.desc(),
-            )),
+            Err(errno) => {
+                Err(Error::not_applied(format_args!("open a handle on process {id}"), errno.desc()))
+            }
         }
     }
 
@@ -56,11 +55,7 @@ impl PidFd {
     /// Wait until the process has ended, or `until`; false when it still runs then.
     pub fn wait_exit(&self, until: HostInstant) -> Result<bool> {
         loop {
-            let mut fds = [libc::pollfd {
-                fd: self.raw(),
-                events: libc::POLLIN,
-                revents: 0,
-            }];
+            let mut fds = [libc::pollfd { fd: self.raw(), events: libc::POLLIN, revents: 0 }];
             let left = until.saturating_since(host_clock::monotonic()).as_nanos().max(0);
             match raw::poll(&mut fds, (until != HostInstant::MAX).then_some(left)) {
                 Ok(0) => return Ok(false),
@@ -118,10 +113,7 @@ mod tests {
     fn a_recycled_pid_is_refused_by_its_start_time() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let id = ProcessId::of(i32::try_from(child.id()).unwrap()).unwrap();
-        let other = ProcessId {
-            start_ticks: id.start_ticks.wrapping_sub(1),
-            ..id
-        };
+        let other = ProcessId { start_ticks: id.start_ticks.wrapping_sub(1), ..id };
         assert!(PidFd::open(other).unwrap().is_none());
         let handle = PidFd::open(id).unwrap().unwrap();
         assert!(!handle.wait_exit(host_clock::monotonic()).unwrap());
@@ -134,10 +126,7 @@ mod tests {
     #[test]
     fn numbers_that_are_no_process_are_no_error() {
         for pid in [0, -1, i32::MAX] {
-            assert!(
-                PidFd::open(ProcessId { pid, start_ticks: 0 }).unwrap().is_none(),
-                "{pid}"
-            );
+            assert!(PidFd::open(ProcessId { pid, start_ticks: 0 }).unwrap().is_none(), "{pid}");
         }
     }
 }

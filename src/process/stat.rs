@@ -63,10 +63,7 @@ pub(crate) struct Stat<'a> {
 
 impl Stat<'_> {
     pub(crate) fn id(&self) -> ProcessId {
-        ProcessId {
-            pid: self.pid,
-            start_ticks: self.start_ticks,
-        }
+        ProcessId { pid: self.pid, start_ticks: self.start_ticks }
     }
 }
 
@@ -86,15 +83,7 @@ pub(crate) fn read(pid: i32, buffer: &mut Buffer) -> Option<Stat<'_>> {
 
 /// What the kernel says about one thread of a process now.
 pub(crate) fn read_task(pid: i32, tid: i32, buffer: &mut Buffer) -> Option<Stat<'_>> {
-    read_path(
-        Path::new()
-            .text(b"/proc/")
-            .number(pid)
-            .text(b"/task/")
-            .number(tid)
-            .text(b"/stat"),
-        buffer,
-    )
+    read_path(Path::new().text(b"/proc/").number(pid).text(b"/task/").number(tid).text(b"/stat"), buffer)
 }
 
 fn read_path(path: Path, buffer: &mut Buffer) -> Option<Stat<'_>> {
@@ -110,24 +99,13 @@ fn parse(line: &[u8]) -> Option<Stat<'_>> {
     let pid = number(line.get(..open)?.strip_suffix(b" ")?)?;
     let comm = line.get(open + 1..close)?;
     // From the state, field 3, on.
-    let mut fields = line
-        .get(close + 1..)?
-        .split(|&byte| byte == b' ')
-        .filter(|field| !field.is_empty());
+    let mut fields = line.get(close + 1..)?.split(|&byte| byte == b' ').filter(|field| !field.is_empty());
     let state = State(*fields.next()?.first()?);
     let ppid = number(fields.next()?)?;
     let session = number(fields.nth(1)?)?;
     let threads = number(fields.nth(13)?)?;
     let start_ticks = number(fields.nth(1)?)?;
-    Some(Stat {
-        pid,
-        comm,
-        state,
-        ppid,
-        session,
-        threads,
-        start_ticks,
-    })
+    Some(Stat { pid, comm, state, ppid, session, threads, start_ticks })
 }
 
 fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
@@ -142,10 +120,7 @@ struct Path {
 
 impl Path {
     fn new() -> Self {
-        Path {
-            bytes: [0; 64],
-            length: 0,
-        }
+        Path { bytes: [0; 64], length: 0 }
     }
 
     fn text(mut self, text: &[u8]) -> Self {
@@ -189,25 +164,15 @@ mod tests {
     fn a_hostile_name_parses() {
         let line = b"42 (a) R 1 (b\xff) T 7 8 9 0 -1 0 1 2 3 4 5 6 7 8 20 0 3 0 12345 1 2\n";
         let stat = parse(line).unwrap();
-        assert_eq!(
-            (stat.pid, stat.ppid, stat.session, stat.threads, stat.start_ticks),
-            (42, 7, 9, 3, 12345)
-        );
+        assert_eq!((stat.pid, stat.ppid, stat.session, stat.threads, stat.start_ticks), (42, 7, 9, 3, 12345));
         assert_eq!(stat.state, State::STOPPED);
         assert_eq!(stat.comm, b"a) R 1 (b\xff");
     }
 
     #[test]
     fn what_is_no_stat_line_is_refused() {
-        for line in [
-            &b""[..],
-            b"42",
-            b"42 (",
-            b"42 )(",
-            b"42 (a)",
-            b"42 (a) R 1 2 3",
-            b"x (a) R 1 2 3 4 5 6",
-        ] {
+        for line in [&b""[..], b"42", b"42 (", b"42 )(", b"42 (a)", b"42 (a) R 1 2 3", b"x (a) R 1 2 3 4 5 6"]
+        {
             assert!(parse(line).is_none(), "{line:?}");
         }
     }
@@ -218,10 +183,7 @@ mod tests {
         let mut buffer = Buffer::new();
         let here = read(pid, &mut buffer).unwrap();
         let there = procfs::process::Process::myself().unwrap().stat().unwrap();
-        assert_eq!(
-            (here.ppid, here.session, here.start_ticks),
-            (there.ppid, there.session, there.starttime)
-        );
+        assert_eq!((here.ppid, here.session, here.start_ticks), (there.ppid, there.session, there.starttime));
         assert_eq!(here.comm, there.comm.as_bytes());
         assert!(read_task(pid, pid, &mut Buffer::new()).is_some());
     }

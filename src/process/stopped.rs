@@ -46,10 +46,7 @@ fn of_threads(id: ProcessId) -> Stillness {
         return Stillness::Gone;
     };
     let (mut listed, mut stopped, mut asleep) = (0_u32, 0_u32, Vec::new());
-    for tid in listing
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
-    {
+    for tid in listing.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok()) {
         let mut buffer = stat::Buffer::new();
         let Some(task) = stat::read_task(id.pid, tid, &mut buffer) else {
             continue;
@@ -70,9 +67,9 @@ fn of_threads(id: ProcessId) -> Stillness {
     let mut buffer = stat::Buffer::new();
     match stat::read(id.pid, &mut buffer).filter(|stat| stat.id() == id) {
         None => Stillness::Gone,
-        Some(leader) if leader.threads <= listed => Stillness::Still {
-            by_signal: stopped > 0 || !asleep.is_empty(),
-        },
+        Some(leader) if leader.threads <= listed => {
+            Stillness::Still { by_signal: stopped > 0 || !asleep.is_empty() }
+        }
         Some(leader) => Stillness::Moving(leader.state),
     }
 }
@@ -101,13 +98,7 @@ mod tests {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let id = ProcessId::of(i32::try_from(child.id()).unwrap()).unwrap();
         assert!(matches!(stillness(id), Stillness::Moving(_)));
-        assert_eq!(
-            stillness(ProcessId {
-                start_ticks: id.start_ticks + 1,
-                ..id
-            }),
-            Stillness::Gone
-        );
+        assert_eq!(stillness(ProcessId { start_ticks: id.start_ticks + 1, ..id }), Stillness::Gone);
         let handle = PidFd::open(id).unwrap().unwrap();
         handle.signal(Signal::SIGSTOP).unwrap();
         while stillness(id) != (Stillness::Still { by_signal: true }) {
@@ -121,9 +112,6 @@ mod tests {
 
     #[test]
     fn a_program_with_a_running_thread_is_moving() {
-        assert!(matches!(
-            stillness(ProcessId::own().unwrap()),
-            Stillness::Moving(_)
-        ));
+        assert!(matches!(stillness(ProcessId::own().unwrap()), Stillness::Moving(_)));
     }
 }

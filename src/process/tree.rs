@@ -36,9 +36,7 @@ impl Table {
     pub fn scan() -> Result<Table> {
         let listing = std::fs::read_dir("/proc")
             .map_err(|why| Error::not_applied("list the processes in /proc", why).remedy("mount /proc"))?;
-        let pids = listing
-            .flatten()
-            .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let pids = listing.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
         let processes = pids.filter_map(|pid: i32| {
             let mut buffer = stat::Buffer::new();
             let stat = stat::read(pid, &mut buffer)?;
@@ -52,9 +50,7 @@ impl Table {
             };
             Some((pid, process))
         });
-        Ok(Table {
-            by_pid: processes.collect(),
-        })
+        Ok(Table { by_pid: processes.collect() })
     }
 
     /// The process that had this pid.
@@ -74,9 +70,7 @@ impl Table {
         for process in self.iter() {
             children.entry(process.ppid).or_default().push(process);
         }
-        let roots = roots
-            .iter()
-            .filter_map(|root| self.get(root.pid).filter(|found| found.id == *root));
+        let roots = roots.iter().filter_map(|root| self.get(root.pid).filter(|found| found.id == *root));
         let mut family: Vec<&Process> = Vec::new();
         let mut seen = BTreeSet::new();
         family.extend(roots.filter(|root| seen.insert(root.id.pid)));
@@ -100,12 +94,7 @@ pub fn cmdline(id: ProcessId) -> Option<Vec<String>> {
     if bytes.is_empty() {
         return Some(Vec::new());
     }
-    Some(
-        bytes
-            .split(|&byte| byte == 0)
-            .map(|word| String::from_utf8_lossy(word).into_owned())
-            .collect(),
-    )
+    Some(bytes.split(|&byte| byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect())
 }
 
 #[cfg(test)]
@@ -124,9 +113,7 @@ mod tests {
             .spawn()
             .unwrap();
         let mut line = String::new();
-        BufReader::new(shell.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let root = ProcessId::of(i32::try_from(shell.id()).unwrap()).unwrap();
         let family = loop {
             let table = Table::scan().unwrap();
@@ -138,17 +125,11 @@ mod tests {
         assert_eq!(family.len(), 3, "{family:?}");
         assert_eq!(family[0].id, root);
         assert_eq!(cmdline(family[2].id).unwrap(), ["sleep", "60"]);
-        let recycled = ProcessId {
-            start_ticks: root.start_ticks + 1,
-            ..root
-        };
+        let recycled = ProcessId { start_ticks: root.start_ticks + 1, ..root };
         assert!(Table::scan().unwrap().family(&[recycled]).is_empty());
         assert_eq!(cmdline(recycled), None);
-        nix::sys::signal::killpg(
-            nix::unistd::Pid::from_raw(root.pid),
-            nix::sys::signal::Signal::SIGKILL,
-        )
-        .unwrap();
+        nix::sys::signal::killpg(nix::unistd::Pid::from_raw(root.pid), nix::sys::signal::Signal::SIGKILL)
+            .unwrap();
         shell.wait().unwrap();
     }
 }

@@ -33,7 +33,7 @@
 
 mod watch;
 
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 use nix::errno::Errno;
@@ -78,7 +78,7 @@ impl Guards {
         let watch = Watch::new(
             ledger.shared(),
             [
-                std::os::fd::AsFd::as_fd(lock).as_raw_fd(),
+                lock.as_fd().as_raw_fd(),
                 dir.as_raw_fd(),
                 theirs.as_raw_fd(),
                 bell.as_raw_fd(),
@@ -141,6 +141,12 @@ impl Guards {
             }
         }
         self.wait(host_clock::monotonic().saturating_add(LEAVE_LIMIT));
+    }
+}
+
+impl AsFd for Guards {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.lifeline.as_fd()
     }
 }
 

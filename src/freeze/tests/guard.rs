@@ -52,6 +52,39 @@ fn both_guards_killed_at_once_end_a_pause_that_is_waited_for() {
 }
 
 #[test]
+fn both_guards_killed_while_it_freezes_undo_it() {
+    let _alone = alone();
+    let dir = tempfile::tempdir().unwrap();
+    let (target, second) = (Target::sleeper(), Target::sleeper());
+    let asked = std::cell::Cell::new(0);
+    let members = || {
+        asked.set(asked.get() + 1);
+        if asked.get() < 2 {
+            return Ok(vec![target.id]);
+        }
+        kill_at_once(&guards_of(dir.path()));
+        until("they are dead", || guards_of(dir.path()).is_empty());
+        Ok(vec![target.id, second.id])
+    };
+    let error = begin(dir.path(), &members, &Plan::default()).unwrap_err();
+    assert!(error.why().contains("guards"), "{error}");
+    assert!(!is_stopped(target.id) && !is_stopped(second.id));
+    assert!(nobody_holds_the_lock(dir.path()));
+}
+
+#[test]
+fn a_controller_that_executes_something_else_ends_the_pause() {
+    let _alone = alone();
+    let dir = tempfile::tempdir().unwrap();
+    let target = Target::sleeper();
+    let controller = Target::helper("hold-and-exec", dir.path(), &[target.id]);
+    let name = || Table::scan().unwrap().get(controller.id.pid).unwrap().comm.clone();
+    until("it executes", || name() == "sleep");
+    until("it ends", || !is_stopped(target.id) && nobody_holds_the_lock(dir.path()));
+    assert_eq!(record(dir.path()).unwrap(), None);
+}
+
+#[test]
 fn both_guards_of_a_detached_pause_killed_at_once_are_made_good_by_a_sweep() {
     let _alone = alone();
     let dir = tempfile::tempdir().unwrap();

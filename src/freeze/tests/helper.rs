@@ -25,6 +25,10 @@ fn helper() {
         "hold" => assert_eq!(freeze(&Plan::default()).wait_and_thaw().unwrap().ended, Ended::ByRequest),
         // A test that stops it may do so before all is held; then the guards call the freeze off.
         "hold-300ms" => drop(begin(&dir, &members, &short).map(Frozen::wait_and_thaw)),
+        "hold-and-exec" => {
+            let _held = freeze(&Plan::default());
+            panic!("{}", Command::new("sleep").arg("1000").exec());
+        }
         "detach" => assert_eq!(freeze(&Plan::default()).detach().unwrap().processes.len(), 1),
         "detach-300ms" => assert_eq!(freeze(&short).detach().unwrap().processes.len(), 1),
         "vfork" => in_vfork(),

@@ -1,4 +1,5 @@
-//! The controller killed at random instants: FALSETICKER_KILLS says how often.
+//! The controller killed at random instants: FALSETICKER_KILLS says how often. In every fourth round one guard is killed just
+//! before it.
 
 use super::*;
 
@@ -16,14 +17,19 @@ fn a_controller_killed_at_any_instant_leaves_nothing_stopped() {
         let before = ids.iter().copied().find(|id| is_stopped(*id));
         assert_eq!(before, None, "round {round} began with a stopped process");
         let mut controller = Target::helper("toggle", dir.path(), &ids);
-        let lock = || Lock::open(dir.path()).unwrap().and_then(|lock| lock.holders().controller);
-        until("the controller is at work", || lock() == Some(controller.id));
+        let lock_holders = || Lock::open(dir.path()).unwrap().map(|lock| lock.holders()).unwrap_or_default();
+        until("the controller is at work", || lock_holders().controller == Some(controller.id));
         // Xorshift; a toggle takes some milliseconds.
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
         host_clock::sleep(Span::from_nanos(i64::try_from(random % 12_000_000).unwrap()));
         with_guards += u32::from(!nobody_holds_the_lock(dir.path()));
+        if round % 4 == 0
+            && let Some(guard) = lock_holders().guards.first()
+        {
+            signal_to(*guard, Signal::SIGKILL);
+        }
         let killed = host_clock::monotonic();
         controller.signal(Signal::SIGKILL);
         with_stopped += u32::from(ids.iter().copied().any(is_stopped));
