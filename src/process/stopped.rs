@@ -20,6 +20,13 @@ pub enum Stillness {
     Moving(State),
 }
 
+impl Stillness {
+    /// Whether it stands still, whatever holds it.
+    pub fn is_still(self) -> bool {
+        matches!(self, Stillness::Still { .. })
+    }
+}
+
 /// Whether a process stands still now.
 pub fn stillness(id: ProcessId) -> Stillness {
     let mut buffer = stat::Buffer::new();

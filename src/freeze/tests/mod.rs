@@ -96,7 +96,7 @@ fn families(roots: &[ProcessId]) -> impl Fn() -> Result<Vec<ProcessId>> + use<> 
 }
 
 fn is_stopped(id: ProcessId) -> bool {
-    matches!(stillness(id), Stillness::Still { .. })
+    stillness(id).is_still()
 }
 
 /// Wait up to 5 s; a failing test says for what.
