@@ -1,4 +1,6 @@
 //! Skew the clock of unmodified programs, freeze them at the worst moment, and prove that each fault arrived.
+//!
+//! Begin with [`Node`].
 
 pub mod error;
 pub mod fault;
@@ -13,3 +15,5 @@ pub mod units;
 
 pub use error::{Error, ErrorKind, Result};
 pub use falseticker_page::time::{HostInstant, NodeInstant, Rate, Span};
+pub use node::Node;
+pub use schedule::Heal;

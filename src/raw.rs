@@ -188,6 +188,16 @@ pub(crate) fn clock_gettime(clock: libc::clockid_t) -> Result<i64> {
     Ok(now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec))
 }
 
+/// The kernel's tick in microseconds, and its frequency correction, as adjtimex(2) shows them.
+pub(crate) fn adjtimex() -> Result<(i64, i64)> {
+    // SAFETY: zeroes are a timex that only asks, and the kernel fills it in.
+    unsafe {
+        let mut timex: libc::timex = std::mem::zeroed();
+        syscall(libc::SYS_adjtimex, [&raw mut timex as usize, 0, 0, 0, 0, 0])?;
+        Ok((timex.tick, timex.freq))
+    }
+}
+
 /// Sleep until a clock of the host shows `at` nanoseconds.
 pub(crate) fn sleep_until(clock: libc::clockid_t, at: i64) -> Result<usize> {
     let at = timespec(at.max(0));

@@ -1,12 +1,273 @@
-//! A node: its name, the directory it lives in, and how a program is put into it.
+//! A node: a named group of processes that share one false clock, as one machine's processes do.
+//!
+//! [`Node`] does all that the command line does, which has nothing else to do it with. A node that a program creates
+//! heals and goes when it is dropped; one that is opened by name stays.
 
 pub mod base_dir;
+mod capture;
 pub mod dir;
+mod evidence;
 pub mod files;
+mod keeping;
+mod make;
+mod members;
+mod memory;
 pub mod name;
 pub mod preload_env;
+mod slots;
+pub mod status;
+mod wait;
 
 pub use base_dir::BaseDir;
 pub use dir::NodeDir;
 pub use files::Access;
+pub use keeping::{remove, sweep};
+pub use make::{Kind, MadeBy};
 pub use name::NodeName;
+pub use status::{Status, status};
+pub use wait::{Answer, Asked};
+
+use std::ffi::OsString;
+use std::process::Command;
+
+use falseticker_page::evidence::Evidence;
+use falseticker_page::layout::Page;
+use falseticker_page::time::{HostInstant, Span};
+
+use crate::error::{Error, Result};
+use crate::fault::{Clocks, Fault};
+use crate::freeze::{self, FreezeReport, Frozen};
+use crate::process::ProcessId;
+use crate::schedule::{Heal, add_fault, heal};
+use memory::Mapped;
+
+/// A node.
+///
+/// ```no_run
+/// use falseticker::fault::{Clocks, Jump};
+/// use falseticker::{Node, Span};
+///
+/// # fn main() -> falseticker::Result<()> {
+/// let node = Node::create("leaseholder")?;
+/// let mut program = node.command("./lease-server").spawn().expect("the program starts");
+/// let jump = node.fault(Jump { by: Span::from_secs(-10) }, Clocks::Wall, None)?;
+/// assert!(node.wait_until_read(&jump, Span::from_secs(1))?.is_yes());
+/// # program.kill().ok();
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Node {
+    dir: NodeDir,
+    kind: Kind,
+    page: Mapped<Page>,
+    evidence: Mapped<Evidence>,
+    /// Whether dropping this ends the node.
+    owned: bool,
+}
+
+/// A change that was applied.
+#[derive(Clone, Debug)]
+pub struct Applied {
+    /// Its id.
+    pub id: u32,
+    /// What it is, as it is written on the command line.
+    pub what: String,
+    /// The clocks that it touches.
+    pub clocks: Vec<&'static str>,
+    /// When it takes effect.
+    pub at: HostInstant,
+    /// When it ends by itself.
+    pub until: Option<HostInstant>,
+    /// By how much it was published after it was to take effect; zero when in time.
+    pub late_by: Span,
+}
+
+impl Node {
+    /// Makes a node for this program: healed and removed when it is dropped.
+    pub fn create(name: &str) -> Result<Node> {
+        let kind = Kind { made_by: MadeBy::Library, monotonic: false, share: false };
+        let mut node = Node::make(&name.parse()?, kind)?;
+        node.owned = true;
+        Ok(node)
+    }
+
+    /// As [`Node::create`], and its monotonic clocks may be faulted too.
+    pub fn create_monotonic(name: &str) -> Result<Node> {
+        let kind = Kind { made_by: MadeBy::Library, monotonic: true, share: false };
+        let mut node = Node::make(&name.parse()?, kind)?;
+        node.owned = true;
+        Ok(node)
+    }
+
+    /// Makes a node that stays; an error if there is one of that name.
+    pub fn make(name: &NodeName, kind: Kind) -> Result<Node> {
+        let base = BaseDir::find()?;
+        match make::make(&base, name, kind)? {
+            Some(dir) => Node::of_dir(dir),
+            None => Err(Error::bad_input(format!("make node {name}"), "there is a node of that name")
+                .remedy(format!("choose another name, or falseticker remove {name}"))),
+        }
+    }
+
+    /// The node of that name.
+    pub fn open(name: &str) -> Result<Node> {
+        let name: NodeName = name.parse()?;
+        Node::of_dir(NodeDir::open(&BaseDir::find()?, &name)?)
+    }
+
+    /// All nodes.
+    pub fn all() -> Result<Vec<NodeDir>> {
+        NodeDir::list(&BaseDir::find()?)
+    }
+
+    /// The node that lives in a directory.
+    pub fn of_dir(dir: NodeDir) -> Result<Node> {
+        let kind = make::read_record(&dir)?.kind;
+        let page = memory::open_page(&dir)?;
+        let evidence = memory::open_evidence(&dir)?;
+        Ok(Node { dir, kind, page, evidence, owned: false })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &NodeName {
+        self.dir.name()
+    }
+
+    /// Its directory.
+    pub fn dir(&self) -> &NodeDir {
+        &self.dir
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The variables that put a process into the node. `LD_PRELOAD` keeps what `current` has of other libraries.
+    pub fn env(&self, current: Option<&std::ffi::OsStr>) -> Vec<(OsString, OsString)> {
+        vec![("LD_PRELOAD".into(), preload_env::with_shim(current, &self.dir.shim()))]
+    }
+
+    /// A command that runs in the node. (Programs that the shim does not reach run without it: see
+    /// [`crate::reach::preloadable`].)
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.envs(self.env(std::env::var_os("LD_PRELOAD").as_deref()));
+        command
+    }
+
+    /// Puts a clock fault in force, for `lasts` or until it is ended.
+    pub fn fault(&self, fault: impl Into<Fault>, clocks: Clocks, lasts: Option<Span>) -> Result<Applied> {
+        let fault = fault.into();
+        self.check(&fault, clocks, lasts)?;
+        let published = slots::publish(&self.dir, &self.page, &mut |old, captured, from| {
+            add_fault(old, captured, from, &fault, clocks, lasts).map(Some)
+        })?;
+        let published = published.ok_or_else(|| Error::not_applied(fault.describe(), "nothing was published"))?;
+        Ok(Applied::of(&published, fault.describe()))
+    }
+
+    fn check(&self, fault: &Fault, clocks: Clocks, lasts: Option<Span>) -> Result<()> {
+        let attempted = || format!("apply {} to node {}", fault.describe(), self.name());
+        if lasts.is_some_and(|lasts| lasts.as_nanos() <= 0) {
+            return Err(Error::bad_input(attempted(), "--for must be longer than nothing"));
+        }
+        if clocks == Clocks::All && !self.kind.monotonic {
+            return Err(Error::bad_input(
+                attempted(),
+                "its monotonic clocks may not be faulted: waits that began before could not follow",
+            )
+            .remedy("make the node with --monotonic, or leave --clock at wall"));
+        }
+        fault.check(clocks, lasts.is_some())
+    }
+
+    /// Ends all clock faults and cancels what is planned. `None` if there was nothing to end.
+    pub fn heal_clocks(&self, how: Heal) -> Result<Option<Applied>> {
+        let published =
+            slots::publish(&self.dir, &self.page, &mut |old, captured, from| heal(old, captured, from, how))?;
+        Ok(published.map(|published| Applied::of(&published, "heal".to_owned())))
+    }
+
+    /// Ends all faults, thaws included.
+    pub fn heal(&self, how: Heal) -> Result<Option<Applied>> {
+        freeze::thaw(self.dir.path())?;
+        self.heal_clocks(how)
+    }
+
+    /// Freezes all of the node's processes: `Ok` once every one is confirmed stopped. Dropping what comes back
+    /// thaws them, and so does the death of this process; [`Frozen::detach`] leaves them so.
+    pub fn freeze(&self, plan: &freeze::Plan) -> Result<Frozen> {
+        freeze::begin(self.dir.path(), &|| self.members(), plan)
+    }
+
+    /// Freezes all of the node's processes for a time.
+    pub fn freeze_for(&self, length: Span) -> Result<FreezeReport> {
+        let plan = freeze::Plan { end: freeze::End::After(length), ..freeze::Plan::default() };
+        let frozen = self.freeze(&plan)?;
+        let report = frozen.report().clone();
+        frozen.wait_and_thaw()?;
+        Ok(report)
+    }
+
+    /// Resumes what a freeze has stopped; whether there was one.
+    pub fn thaw(&self) -> Result<bool> {
+        Ok(freeze::thaw(self.dir.path())?.is_some())
+    }
+
+    /// Everyone who belongs to the node: its first processes, all that descends from them, and whoever is reached.
+    pub fn members(&self) -> Result<Vec<ProcessId>> {
+        members::ids(self)
+    }
+
+    /// Notes that a process is one of the node's first.
+    pub fn add_root(&self, root: ProcessId) -> Result<()> {
+        make::change_record(&self.dir, |record| {
+            record.roots.retain(|known| known.is_alive());
+            record.roots.push(root);
+        })
+    }
+
+    /// Waits until every reached process that runs has read its clock under a change, for `limit` at most.
+    pub fn wait_until_read(&self, change: &Applied, limit: Span) -> Result<Answer> {
+        wait::wait(self, change, limit)
+    }
+
+    /// Removes the node: healed and thawed first, so that whoever still runs in it has true clocks.
+    pub fn remove(self) -> Result<()> {
+        let dir = self.dir.clone();
+        self.heal(Heal::Step)?;
+        drop(self);
+        dir.remove().map(drop)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if self.owned {
+            let healed = self.heal(Heal::Step).map(drop);
+            if let Err(why) = healed.and_then(|()| self.dir.clone().remove().map(drop)) {
+                tracing::warn!("node {} was not ended: {why}", self.name());
+            }
+        }
+    }
+}
+
+impl Applied {
+    fn of(published: &slots::Published, what: String) -> Self {
+        let of_now = |change: &&falseticker_page::change::Change| {
+            change.at == published.at && change.kind != falseticker_page::change::Kind::End
+        };
+        let change = published.tables.changes.iter().rev().find(of_now);
+        let until = change.map(|change| change.until).filter(|until| *until != HostInstant::MAX);
+        Applied {
+            id: change.map_or(0, |change| change.id),
+            what,
+            clocks: change.map(|change| status::clock_names(change.clocks)).unwrap_or_default(),
+            at: published.at,
+            until,
+            late_by: published.late_by,
+        }
+    }
+}

@@ -1,7 +1,9 @@
 //! Schedules on the controller's side: how faults compose, and how the result is laid out as segments.
 
+pub mod edit;
 pub mod plan;
 pub mod tables;
 
-pub use plan::{Compiled, compile};
+pub use edit::{Heal, add_fault, heal};
+pub use plan::{Compiled, Standing, compile};
 pub use tables::{Captured, Tables};

@@ -36,6 +36,8 @@ pub struct Compiled {
     pub segments: Vec<Segment>,
     /// By how much each `set` that was laid moved the clock.
     pub set_by: Vec<(u32, Span)>,
+    /// What a true clock is ahead of CLOCK_MONOTONIC, as the segments have it.
+    pub truth: Span,
 }
 
 /// Something that happens to a clock at an instant.
@@ -72,6 +74,7 @@ pub fn compile(tables: &Tables, captured: &Captured, clock: Clock, from: HostIns
     let old = tables.schedule(clock);
     let mut state = State::at(tables, captured, clock, from);
     let mut segments = kept(old, from);
+    segments.extend(state.follow_host());
     let mut set_by: Vec<(u32, Span)> = Vec::new();
     for happening in happenings(tables, clock, from, state.base_rate) {
         if let What::Set { to, id } = happening.what {
@@ -83,7 +86,7 @@ pub fn compile(tables: &Tables, captured: &Captured, clock: Clock, from: HostIns
             laid.or_else(|| tables.change(id).map(|change| Span::from_nanos(change.second))).unwrap_or(Span::ZERO)
         };
         state.advance(&happening, set)?;
-        let segment = state.segment(&happening);
+        let segment = state.segment(happening.change);
         match segments.last_mut() {
             // Two at one instant: the later one stands.
             Some(last) if last.from == segment.from => *last = segment,
@@ -98,7 +101,30 @@ pub fn compile(tables: &Tables, captured: &Captured, clock: Clock, from: HostIns
         )
         .remedy("plan less far ahead, or heal the node first"));
     }
-    Ok(Compiled { segments, set_by })
+    Ok(Compiled { segments, set_by, truth: Span::from_nanos(saturate(state.truth)) })
+}
+
+/// How a clock stands at an instant, apart from what is planned.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Standing {
+    /// How far the clock is from true, a strobe's swing apart.
+    pub offset: Span,
+    /// Its base rate.
+    pub base_rate: Rate,
+    /// Whether a slew, a stall or a strobe is in force.
+    pub temporary: bool,
+}
+
+impl Standing {
+    /// How `clock` will stand at `from`, if nothing is published before.
+    pub fn at(tables: &Tables, captured: &Captured, clock: Clock, from: HostInstant) -> Self {
+        let state = State::at(tables, captured, clock, from);
+        Standing {
+            offset: Span::from_nanos(saturate(state.offset - state.truth)),
+            base_rate: state.base_rate,
+            temporary: state.temporary.is_some(),
+        }
+    }
 }
 
 /// The segments that some reader may still need.
@@ -260,6 +286,10 @@ struct State {
     truth: i128,
     event: Event,
     step: Span,
+    /// The change that the segment in force is the work of.
+    change: u32,
+    /// How far the host was stepped since the segment in force was laid; it is followed from here on.
+    host_stepped: bool,
 }
 
 impl State {
@@ -276,18 +306,30 @@ impl State {
             _ if segment.rate == Rate::STANDSTILL => Some(Temporary::Stall),
             _ => Some(Temporary::Slew(segment.rate.saturating_add(segment.base_rate.saturating_neg()))),
         };
+        let host_stepped = truth_moved.unsigned_abs() > u128::from(HOST_STEP.unsigned_nanos());
         let (offset, truth) = if segment.shape == Shape::True {
             (now, now)
         } else {
             let elapsed = i128::from(from.as_nanos()) - i128::from(segment.from.as_nanos());
             let line = i128::from(segment.offset.as_nanos()) + segment.rate.gained(elapsed);
-            if truth_moved.unsigned_abs() <= u128::from(HOST_STEP.unsigned_nanos()) {
-                (line, then)
-            } else {
-                (line + truth_moved, now)
-            }
+            if host_stepped { (line + truth_moved, now) } else { (line, then) }
         };
-        State { at: from, offset, base_rate: segment.base_rate, temporary, truth, event: Event::Start, step: Span::ZERO }
+        State {
+            at: from,
+            offset,
+            base_rate: segment.base_rate,
+            temporary,
+            truth,
+            event: Event::Start,
+            step: Span::ZERO,
+            change: segment.change,
+            host_stepped: host_stepped && segment.shape != Shape::True,
+        }
+    }
+
+    /// A segment that goes on as before, from where the host was stepped to.
+    fn follow_host(&self) -> Option<Segment> {
+        self.host_stepped.then(|| self.segment(self.change))
     }
 
     fn rate(&self) -> Rate {
@@ -364,7 +406,7 @@ impl State {
         Ok(())
     }
 
-    fn segment(&self, happening: &Happening) -> Segment {
+    fn segment(&self, change: u32) -> Segment {
         let healthy = self.offset == self.truth && self.base_rate == Rate::TRUE && self.temporary.is_none();
         let shape = match self.temporary {
             Some(Temporary::Strobe { amplitude, period }) => Shape::Strobe { amplitude, period },
@@ -380,7 +422,7 @@ impl State {
             rate: self.rate(),
             base_rate: self.base_rate,
             step: self.step,
-            change: happening.change,
+            change,
         }
     }
 }

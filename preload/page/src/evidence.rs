@@ -40,6 +40,8 @@ pub struct Header {
     pub cursor: AtomicU64,
     /// Processes that found no row: their evidence is unknown.
     pub unseated: AtomicU64,
+    /// When the node was made, on the host's CLOCK_MONOTONIC in nanoseconds; marks count from here.
+    pub created: AtomicU64,
 }
 
 /// What state a row is in.

@@ -61,7 +61,7 @@ pub struct Header {
     pub flags: AtomicU32,
     /// [`PAGE_SIZE`].
     pub size: AtomicU64,
-    /// When the node was made, in nanoseconds of the host's CLOCK_MONOTONIC; evidence counts from here.
+    /// When the node was made, in nanoseconds of the host's CLOCK_MONOTONIC.
     pub created: AtomicU64,
     _before_word: [u64; 4],
     /// The generation and the current slot, see [`crate::latch`].

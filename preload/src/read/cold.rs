@@ -128,11 +128,11 @@ pub fn remember(clock: Clock, found: &Found, now: HostInstant) {
 
 /// Marks that this process has read its clock under `change`.
 fn mark(change: u32, now: HostInstant) {
-    let (Some(evidence), Some(page)) = (STATE.evidence(), STATE.page()) else { return };
+    let Some(evidence) = STATE.evidence() else { return };
     if change == 0 {
         return;
     }
     let Some(row) = load::row(evidence, now) else { return };
-    let epoch = i64::try_from(page.header.created.load(Ordering::Relaxed)).unwrap_or(0);
+    let epoch = i64::try_from(evidence.header.created.load(Ordering::Relaxed)).unwrap_or(0);
     evidence.mark(row, change, now, HostInstant::from_nanos(epoch));
 }

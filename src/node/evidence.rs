@@ -1,0 +1,114 @@
+//! Who is reached, and what each of them has read: the evidence file held against the processes that live.
+//!
+//! What must hold: a row counts only for a process that lives and had started when the row was taken, since pids are
+//! given again; what the file says is shown, never trusted with an index or a length.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use falseticker_page::change::Change;
+use falseticker_page::detour::Refusal;
+use falseticker_page::evidence::{Evidence, State};
+use falseticker_page::time::{HostInstant, Span};
+
+use crate::process::{Process, Table};
+
+/// How much later than its row a process may seem to have started: start times come in ticks of 10 ms.
+const TICK: Span = Span::from_millis(20);
+
+/// A process that has a row.
+#[derive(Clone, Debug)]
+pub struct Reached {
+    /// The process.
+    pub process: Process,
+    /// Its row; `None` for a forked child that has not read its clock yet, or found every row taken.
+    pub row: Option<usize>,
+    /// When it loaded the shim, or was forked and first read.
+    pub since: HostInstant,
+    /// Why its vDSO is not detoured; `None` when it is.
+    pub without_detour: Option<String>,
+    /// Marks that newer ones have overwritten.
+    pub overflow: u64,
+}
+
+/// All reached processes among those of `table`.
+pub fn reached(evidence: &Evidence, table: &Table, boot_offset: Span) -> BTreeMap<i32, Reached> {
+    let mut all: BTreeMap<i32, Reached> = BTreeMap::new();
+    for (row, head) in evidence.heads.iter().enumerate() {
+        let State::Live(pid) = head.state() else { continue };
+        let Some(process) = i32::try_from(pid).ok().and_then(|pid| table.get(pid)) else { continue };
+        let since = i64::try_from(head.taken_at.load(Ordering::Relaxed)).unwrap_or(0);
+        let since = HostInstant::from_nanos(since);
+        if process.state.is_gone() || started(process, boot_offset) > since.saturating_add(TICK) {
+            continue;
+        }
+        if all.get(&process.id.pid).is_some_and(|other| other.since > since) {
+            continue;
+        }
+        let found = Reached {
+            process: process.clone(),
+            row: Some(row),
+            since,
+            without_detour: refusal(head.detour.load(Ordering::Relaxed)),
+            overflow: head.overflow.load(Ordering::Relaxed),
+        };
+        all.insert(process.id.pid, found);
+    }
+    all
+}
+
+/// When a process started, on CLOCK_MONOTONIC.
+fn started(process: &Process, boot_offset: Span) -> HostInstant {
+    const NANOS_PER_TICK: i64 = 10_000_000;
+    let ticks = i64::try_from(process.id.start_ticks).unwrap_or(i64::MAX);
+    let boot = HostInstant::from_nanos(ticks.saturating_mul(NANOS_PER_TICK));
+    boot.saturating_add(boot_offset.saturating_neg())
+}
+
+/// Why symbols alone are taken over in a process.
+fn refusal(word: u64) -> Option<String> {
+    if word == 0 {
+        return None;
+    }
+    let why = u32::try_from(word).ok().and_then(Refusal::from_code);
+    Some(match why {
+        Some(Refusal::NoVdso) => "it has no vDSO that could be read".to_owned(),
+        Some(Refusal::Replaced) => "its vDSO is replaced already".to_owned(),
+        Some(Refusal::AlreadyDetoured) => "another instance has detoured its vDSO".to_owned(),
+        Some(Refusal::OtherThreads) => "another thread ran when the shim was loaded".to_owned(),
+        Some(Refusal::NoProc(errno)) => format!("/proc/self/task: {}", nix::Error::from_raw(errno)),
+        Some(Refusal::NoIsland) => "no free memory near its vDSO".to_owned(),
+        Some(Refusal::Undecodable) => "its vDSO begins with instructions that are not known".to_owned(),
+        Some(Refusal::CannotWrite(errno)) => {
+            format!("code may not be written there: {}", nix::Error::from_raw(errno))
+        }
+        Some(Refusal::NotAsWritten) => "what was written did not read back".to_owned(),
+        None => format!("code {word}"),
+    })
+}
+
+/// When the process of `row` first read its clock under a change; `None` if it has not, or no longer says so.
+pub fn read_under(evidence: &Evidence, row: Option<usize>, change: &Change) -> Option<HostInstant> {
+    let epoch = i64::try_from(created(evidence)).unwrap_or(0);
+    evidence.rings.get(row?)?.marked(change.id, HostInstant::from_nanos(epoch))
+}
+
+fn created(evidence: &Evidence) -> u64 {
+    evidence.header.created.load(Ordering::Relaxed)
+}
+
+/// A process that has the node's page mapped and no row.
+pub fn without_row(process: &Process, page_inode: u64) -> Option<Reached> {
+    let maps = std::fs::read_to_string(format!("/proc/{}/maps", process.id.pid)).ok()?;
+    let maps_page = |line: &str| {
+        let inode = line.split_ascii_whitespace().nth(4).and_then(|inode| inode.parse().ok());
+        inode == Some(page_inode) && line.contains("/page")
+    };
+    maps.lines().any(maps_page).then(|| Reached {
+        process: process.clone(),
+        row: None,
+        since: HostInstant::MIN,
+        without_detour: None,
+        overflow: 0,
+    })
+}

@@ -1,0 +1,54 @@
+//! How nodes end: by name, by drop, with their last process, and by the sweep that every command begins with.
+//!
+//! What must hold: a node that was made by `run` or by a library goes once nobody keeps it and nobody lives in it; one
+//! that was made by `create` goes by `remove` alone; whoever still runs when a node goes has true clocks first.
+
+use super::dir::sweep_half_made;
+use super::make::read_record;
+use super::{BaseDir, MadeBy, Node, NodeDir};
+use crate::error::Result;
+use crate::freeze;
+use crate::process::ProcessId;
+use crate::schedule::Heal;
+
+/// Puts right what killed processes left behind: half-made nodes, pauses without guards, nodes that nobody needs.
+pub fn sweep() -> Result<()> {
+    let base = BaseDir::find()?;
+    sweep_half_made(&base)?;
+    for dir in NodeDir::list(&base)? {
+        if let Err(why) = freeze::sweep(dir.path()) {
+            tracing::warn!("{why}");
+        }
+        if let Err(why) = sweep_node(&dir) {
+            // A damaged node must not stand in the way of the others; its own commands say what is wrong.
+            tracing::info!("{why}");
+        }
+    }
+    Ok(())
+}
+
+/// Removes a node that nobody needs; whether it did.
+pub fn sweep_node(dir: &NodeDir) -> Result<bool> {
+    let record = read_record(dir)?;
+    let kept = record.keeper.is_some_and(|keeper| keeper.is_alive() && Some(keeper) != ProcessId::own());
+    if record.kind.made_by == MadeBy::Create || kept {
+        return Ok(false);
+    }
+    let node = Node::of_dir(dir.clone())?;
+    if !node.members()?.is_empty() {
+        return Ok(false);
+    }
+    drop(node);
+    dir.clone().remove()
+}
+
+/// Removes the node of that name, damaged or not: healed and thawed first as far as that is possible.
+pub fn remove(name: &str) -> Result<()> {
+    let dir = NodeDir::open(&BaseDir::find()?, &name.parse()?)?;
+    freeze::thaw(dir.path())?;
+    match Node::of_dir(dir.clone()) {
+        Ok(node) => node.heal_clocks(Heal::Step).map(drop)?,
+        Err(why) => tracing::info!("{why}"),
+    }
+    dir.remove().map(drop)
+}

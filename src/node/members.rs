@@ -1,0 +1,60 @@
+//! Who belongs to a node.
+//!
+//! Its first processes, all that descends from them, and whoever is reached with all that descends from him: a
+//! program that was put into the node by its environment has no root, and one that became a daemon no parent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
+
+use falseticker_page::time::Span;
+
+use super::Node;
+use super::capture::capture;
+use super::evidence::{Reached, reached, without_row};
+use super::make::read_record;
+use crate::error::Result;
+use crate::process::{Process, ProcessId, Table};
+
+/// A node's processes at about one moment.
+#[derive(Debug)]
+pub struct Members {
+    /// All of them, this process left out.
+    pub all: Vec<Process>,
+    /// Those that are reached, by pid.
+    pub reached: BTreeMap<i32, Reached>,
+}
+
+/// Looks at the machine.
+pub fn look(node: &Node) -> Result<Members> {
+    let table = Table::scan()?;
+    let mut reached = reached(&node.evidence, &table, boot_offset());
+    let mut roots = read_record(&node.dir)?.roots;
+    roots.extend(reached.values().map(|reached| reached.process.id));
+    let own = ProcessId::own().map(|own| own.pid);
+    let mut seen = BTreeSet::new();
+    let all: Vec<Process> = table
+        .family(&roots)
+        .into_iter()
+        .filter(|process| Some(process.id.pid) != own && !process.state.is_gone())
+        .filter(|process| seen.insert(process.id.pid))
+        .cloned()
+        .collect();
+    let page_inode = std::fs::metadata(node.dir.page()).map_or(0, |page| page.ino());
+    for process in &all {
+        if !reached.contains_key(&process.id.pid)
+            && let Some(found) = without_row(process, page_inode)
+        {
+            reached.insert(process.id.pid, found);
+        }
+    }
+    Ok(Members { all, reached })
+}
+
+/// The ids of all members.
+pub fn ids(node: &Node) -> Result<Vec<ProcessId>> {
+    Ok(look(node)?.all.into_iter().map(|process| process.id).collect())
+}
+
+fn boot_offset() -> Span {
+    capture().boot
+}

@@ -1,0 +1,339 @@
+//! What a node is doing: its clocks, its changes, its pause, its processes and what each has read.
+//!
+//! The types here are what `--json` prints: names are stable, times are in nanoseconds, `_ns` instants are the host's
+//! CLOCK_MONOTONIC.
+
+use falseticker_page::change::{Change, Kind as ChangeKind};
+use falseticker_page::layout::Clock;
+use falseticker_page::schedule::find;
+use falseticker_page::segment::{Segment, Shape};
+use falseticker_page::time::{HostInstant, NodeInstant, Rate, Span};
+use serde::Serialize;
+
+use super::capture::capture;
+use super::evidence::{Reached, read_under};
+use super::members::{Members, look};
+use super::slots;
+use super::{MadeBy, Node};
+use crate::error::Result;
+use crate::fault::Fault;
+use crate::process::{Process, Stillness, cmdline, stillness};
+use crate::reach;
+use crate::schedule::{Captured, Tables};
+use crate::units::{format_instant, format_span};
+use crate::{freeze, host_clock};
+
+/// A node at one moment.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// Its name.
+    pub name: String,
+    /// Its directory.
+    pub directory: String,
+    /// By what it was made.
+    pub made_by: MadeBy,
+    /// Whether its monotonic clocks may be faulted.
+    pub monotonic: bool,
+    /// Whether programs of other users may be in it.
+    pub share: bool,
+    /// The moment, on the host's CLOCK_MONOTONIC.
+    pub now_ns: i64,
+    /// By how much the host's wall clock was stepped since the schedules in force were published; they follow at the
+    /// next change.
+    pub host_step_ns: Option<i64>,
+    /// Its clocks.
+    pub clocks: Clocks,
+    /// The last changes.
+    pub changes: Vec<ChangeStatus>,
+    /// Its pause, if it is frozen.
+    pub frozen: Option<Pause>,
+    /// Its reached processes.
+    pub processes: Vec<ProcessStatus>,
+    /// Its other processes.
+    pub not_reached: Vec<Escaped>,
+}
+
+/// A node's three clocks.
+#[derive(Clone, Debug, Serialize)]
+pub struct Clocks {
+    /// CLOCK_REALTIME and what follows it.
+    pub wall: ClockStatus,
+    /// CLOCK_MONOTONIC.
+    pub mono: ClockStatus,
+    /// CLOCK_BOOTTIME.
+    pub boot: ClockStatus,
+}
+
+/// One clock.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClockStatus {
+    /// What it shows: RFC 3339 for `wall`, a span since boot for the others.
+    pub shows: String,
+    /// How far it is from true.
+    pub offset_ns: i64,
+    /// How much faster than the host's it runs.
+    pub rate_ppm: f64,
+    /// `true` or `faulted`.
+    pub state: &'static str,
+}
+
+/// One change.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChangeStatus {
+    /// Its id.
+    pub id: u32,
+    /// As it is written on the command line.
+    pub fault: String,
+    /// The clocks that it touches.
+    pub clocks: Vec<&'static str>,
+    /// When it takes effect.
+    pub at_ns: i64,
+    /// When it ends by itself.
+    pub until_ns: Option<i64>,
+    /// `planned`, `in force`, `ended` or `healed`.
+    pub state: &'static str,
+    /// By how much it was published too late.
+    pub late_by_ns: i64,
+}
+
+/// A pause.
+#[derive(Clone, Debug, Serialize)]
+pub struct Pause {
+    /// Who is held.
+    pub pids: Vec<i32>,
+    /// Since when.
+    pub since_ns: Option<i64>,
+    /// Until when, if it ends by itself.
+    pub until_ns: Option<i64>,
+    /// Who sees to its end.
+    pub guards: Vec<i32>,
+}
+
+/// A reached process.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProcessStatus {
+    /// Its pid.
+    pub pid: i32,
+    /// Its command line.
+    pub command: String,
+    /// `running`, `sleeping`, `waiting on a disk`, `frozen`.
+    pub state: &'static str,
+    /// How it is reached.
+    pub reach: &'static str,
+    /// `in place`, or why only symbols are taken over.
+    pub detour: String,
+    /// The changes that it has read its clock under.
+    pub evidence: Vec<Mark>,
+    /// The changes in force that it has not read its clock under.
+    pub unread: Vec<u32>,
+    /// Marks that newer ones have overwritten.
+    pub overflow: u64,
+}
+
+/// A mark of evidence.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Mark {
+    /// The change.
+    pub change: u32,
+    /// How long after it took effect the process first read its clock under it.
+    pub latency_ns: i64,
+}
+
+/// A process of the node that is not reached.
+#[derive(Clone, Debug, Serialize)]
+pub struct Escaped {
+    /// Its pid.
+    pub pid: i32,
+    /// Its command line.
+    pub command: String,
+    /// Why, as far as can be told.
+    pub why: String,
+}
+
+/// The names of a change's clocks.
+pub fn clock_names(bits: u8) -> Vec<&'static str> {
+    let name = |clock: Clock| match clock {
+        Clock::Wall => "wall",
+        Clock::Mono => "mono",
+        Clock::Boot => "boot",
+    };
+    Clock::ALL.into_iter().filter(|clock| bits & clock.bit() != 0).map(name).collect()
+}
+
+/// What a node is doing now.
+pub fn status(node: &Node) -> Result<Status> {
+    let (_, tables) = slots::read(&node.page)?;
+    let captured = capture();
+    let now = host_clock::monotonic();
+    let members = look(node)?;
+    let changes = changes(&tables, now);
+    Ok(Status {
+        name: node.name().to_string(),
+        directory: node.dir.path().display().to_string(),
+        made_by: node.kind.made_by,
+        monotonic: node.kind.monotonic,
+        share: node.kind.share,
+        now_ns: now.as_nanos(),
+        host_step_ns: host_step(&tables, &captured, now),
+        clocks: Clocks {
+            wall: clock(&tables, &captured, Clock::Wall, now),
+            mono: clock(&tables, &captured, Clock::Mono, now),
+            boot: clock(&tables, &captured, Clock::Boot, now),
+        },
+        frozen: pause(node)?,
+        processes: processes(node, &members, &tables, &changes),
+        not_reached: not_reached(&members),
+        changes,
+    })
+}
+
+fn in_force(tables: &Tables, clock: Clock, at: HostInstant) -> Segment {
+    let schedule = tables.schedule(clock);
+    find(schedule, at).and_then(|index| schedule.get(index)).copied().unwrap_or(Segment::TRUE)
+}
+
+/// By how much the host was stepped, where a schedule in force has not followed.
+fn host_step(tables: &Tables, captured: &Captured, now: HostInstant) -> Option<i64> {
+    const NOTABLE: u64 = 1_000_000;
+    let moved = captured.wall.as_nanos().saturating_sub(tables.captured.wall.as_nanos());
+    let follows = in_force(tables, Clock::Wall, now).shape == Shape::True;
+    (!follows && moved.unsigned_abs() > NOTABLE).then_some(moved)
+}
+
+fn clock(tables: &Tables, captured: &Captured, clock: Clock, now: HostInstant) -> ClockStatus {
+    let truth = captured.of(clock);
+    let segment = in_force(tables, clock, now);
+    let is_true = segment.shape == Shape::True;
+    let shown = if is_true {
+        NodeInstant::from_nanos(now.as_nanos()).saturating_add(truth)
+    } else {
+        segment.value(now)
+    };
+    let offset = shown.as_nanos().saturating_sub(now.as_nanos()).saturating_sub(truth.as_nanos());
+    let shows = match clock {
+        Clock::Wall => format_instant(shown),
+        Clock::Mono | Clock::Boot => format_span(Span::from_nanos(shown.as_nanos())),
+    };
+    let rate = if is_true { Rate::TRUE } else { segment.rate };
+    let state = if is_true { "true" } else { "faulted" };
+    ClockStatus { shows, offset_ns: offset, rate_ppm: rate.as_ppm(), state }
+}
+
+fn changes(tables: &Tables, now: HostInstant) -> Vec<ChangeStatus> {
+    let heals: Vec<&Change> = tables.changes.iter().filter(|change| change.kind == ChangeKind::Heal).collect();
+    let state = |change: &Change| {
+        let healed = heals.iter().any(|heal| heal.id > change.id && heal.at <= now);
+        if change.at > now && !change.cancelled {
+            "planned"
+        } else if change.cancelled && healed {
+            "healed"
+        } else if change.until <= now || change.kind == ChangeKind::End {
+            "ended"
+        } else {
+            "in force"
+        }
+    };
+    let what = |change: &Change| match Fault::of_change(change) {
+        Some(fault) => fault.describe(),
+        None if change.kind == ChangeKind::End => format!("end of {}", change.partner),
+        None => "heal".to_owned(),
+    };
+    let status = |change: &Change| ChangeStatus {
+        id: change.id,
+        fault: what(change),
+        clocks: clock_names(change.clocks),
+        at_ns: change.at.as_nanos(),
+        until_ns: (change.until != HostInstant::MAX && change.kind != ChangeKind::End)
+            .then(|| change.until.as_nanos()),
+        state: state(change),
+        late_by_ns: change.late_by,
+    };
+    tables.changes.iter().map(status).collect()
+}
+
+fn pause(node: &Node) -> Result<Option<Pause>> {
+    let record = freeze::record(node.dir.path())?;
+    Ok(record.map(|record| Pause {
+        pids: record.processes.iter().map(|process| process.pid).collect(),
+        since_ns: record.since,
+        until_ns: record.until,
+        guards: record.guards.iter().map(|guard| guard.pid).collect(),
+    }))
+}
+
+fn processes(node: &Node, members: &Members, tables: &Tables, changes: &[ChangeStatus]) -> Vec<ProcessStatus> {
+    let is_member = |reached: &&Reached| members.all.iter().any(|process| process.id == reached.process.id);
+    members.reached.values().filter(is_member).map(|reached| process(node, reached, tables, changes)).collect()
+}
+
+fn process(node: &Node, reached: &Reached, tables: &Tables, changes: &[ChangeStatus]) -> ProcessStatus {
+    let read = |change: &Change| {
+        let at = read_under(&node.evidence, reached.row, change)?;
+        Some(Mark { change: change.id, latency_ns: at.saturating_since(change.at).as_nanos() })
+    };
+    let evidence: Vec<Mark> = tables.changes.iter().filter_map(read).collect();
+    let unread = changes
+        .iter()
+        .filter(|change| change.state == "in force" && !evidence.iter().any(|mark| mark.change == change.id))
+        .map(|change| change.id)
+        .collect();
+    ProcessStatus {
+        pid: reached.process.id.pid,
+        command: command_of(&reached.process),
+        state: state_of(&reached.process),
+        reach: "preload",
+        detour: reached.without_detour.clone().unwrap_or_else(|| "in place".to_owned()),
+        evidence,
+        unread,
+        overflow: reached.overflow,
+    }
+}
+
+fn state_of(process: &Process) -> &'static str {
+    match stillness(process.id) {
+        Stillness::Still { .. } => "frozen",
+        Stillness::Gone => "gone",
+        Stillness::Moving(state) => match state.letter() {
+            'R' => "running",
+            'D' => "waiting on a disk",
+            _ => "sleeping",
+        },
+    }
+}
+
+fn command_of(process: &Process) -> String {
+    let words = cmdline(process.id).filter(|words| !words.is_empty());
+    words.map_or_else(|| format!("[{}]", process.comm), |words| words.join(" "))
+}
+
+fn not_reached(members: &Members) -> Vec<Escaped> {
+    let escaped = members.all.iter().filter(|process| !members.reached.contains_key(&process.id.pid));
+    let why = |process: &Process| Escaped {
+        pid: process.id.pid,
+        command: command_of(process),
+        why: why_not(process),
+    };
+    escaped.map(why).collect()
+}
+
+/// Why a process is not reached, from what it runs and with what environment it was started.
+fn why_not(process: &Process) -> String {
+    let pid = process.id.pid;
+    let program = std::fs::read_link(format!("/proc/{pid}/exe"));
+    let refused = program.ok().and_then(|path| {
+        let program = reach::classify(&path).ok()?;
+        reach::preloadable(&program).err()
+    });
+    if let Some(refused) = refused {
+        return refused.why().to_owned();
+    }
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let preload = environment.split(|byte| *byte == 0).find(|entry| entry.starts_with(b"LD_PRELOAD="));
+    match preload {
+        None => "it was started without LD_PRELOAD".to_owned(),
+        Some(value) if !String::from_utf8_lossy(value).contains(super::preload_env::SHIM_FILE) => {
+            "it was started with another LD_PRELOAD".to_owned()
+        }
+        Some(_) => "the shim was not loaded, or could not open the node's files".to_owned(),
+    }
+}

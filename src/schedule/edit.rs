@@ -1,0 +1,120 @@
+//! What a command does to a node's tables: a fault is added, or all are ended; then every clock is laid anew.
+
+use falseticker_page::change::{Change, Kind};
+use falseticker_page::layout::Clock;
+use falseticker_page::time::{HostInstant, Rate, Span};
+
+use super::plan::{Standing, compile, slew_length};
+use super::tables::{Captured, Tables};
+use crate::error::Result;
+use crate::fault::{Clocks, Fault};
+
+/// How a heal brings the wall clock back.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Heal {
+    /// At once.
+    #[default]
+    Step,
+    /// Led back at this rate; of the rate the size counts.
+    Slew(Rate),
+}
+
+/// Adds a fault that takes effect at `from`, for a time or until it is ended.
+pub fn add_fault(
+    old: &Tables,
+    captured: &Captured,
+    from: HostInstant,
+    fault: &Fault,
+    clocks: Clocks,
+    lasts: Option<Span>,
+) -> Result<Tables> {
+    let length = [fault.length(), lasts].into_iter().flatten().min();
+    let until = length.map_or(HostInstant::MAX, |length| from.saturating_add(length));
+    let (amount, second) = fault.figures();
+    let mut new = old.clone();
+    push(&mut new, fault.kind(), clocks.bits(), from, until, (amount, second));
+    lay(&mut new, captured, from)?;
+    Ok(new)
+}
+
+/// Ends all faults and cancels what is planned: the wall clock becomes true, the others run truly and keep their
+/// offsets. `None` if there is nothing to end.
+pub fn heal(old: &Tables, captured: &Captured, from: HostInstant, how: Heal) -> Result<Option<Tables>> {
+    let needs = |clock: &Clock| {
+        let standing = Standing::at(old, captured, *clock, from);
+        let planned = old.schedule(*clock).iter().any(|segment| segment.from >= from);
+        let off = *clock == Clock::Wall && standing.offset != Span::ZERO;
+        planned || off || standing.temporary || standing.base_rate != Rate::TRUE
+    };
+    let clocks = Clock::ALL.iter().filter(|clock| needs(clock)).fold(0, |bits, clock| bits | clock.bit());
+    if clocks == 0 {
+        return Ok(None);
+    }
+    let mut new = old.clone();
+    for change in &mut new.changes {
+        let over = change.until < from || change.kind == Kind::End && change.at < from;
+        change.cancelled |= !over;
+    }
+    let (figures, until) = way_home(Standing::at(old, captured, Clock::Wall, from).offset, from, how);
+    push(&mut new, Kind::Heal, clocks, from, until, figures);
+    lay(&mut new, captured, from)?;
+    Ok(Some(new))
+}
+
+/// The figures of a heal: how far the clock is led back and at which rate, both 0 for a step; and when it is there.
+fn way_home(offset: Span, from: HostInstant, how: Heal) -> ((i64, i64), HostInstant) {
+    let Heal::Slew(rate) = how else { return ((0, 0), HostInstant::MAX) };
+    let back = offset.saturating_neg();
+    let size = Rate::from_parts(rate.as_parts().saturating_abs());
+    let rate = if back.is_negative() { size.saturating_neg() } else { size };
+    match slew_length(back, rate) {
+        Some(length) => ((back.as_nanos(), rate.as_parts()), from.saturating_add(length)),
+        None => ((0, 0), HostInstant::MAX),
+    }
+}
+
+/// Enters a change, and the change that is its end where it has one.
+fn push(tables: &mut Tables, kind: Kind, clocks: u8, at: HostInstant, until: HostInstant, figures: (i64, i64)) {
+    let id = tables.last_change.wrapping_add(1);
+    let ends = until != HostInstant::MAX;
+    let change = Change {
+        id,
+        kind,
+        clocks,
+        at,
+        until,
+        amount: figures.0,
+        second: figures.1,
+        partner: if ends { id.wrapping_add(1) } else { 0 },
+        cancelled: false,
+        late_by: 0,
+    };
+    tables.push(change);
+    if ends {
+        let end = Change { id: change.partner, kind: Kind::End, at: until, until, partner: id, ..change };
+        tables.push(end);
+    }
+}
+
+/// Lays every clock anew from `from` on.
+fn lay(tables: &mut Tables, captured: &Captured, from: HostInstant) -> Result<()> {
+    let mut next = *captured;
+    for clock in Clock::ALL {
+        let compiled = compile(tables, captured, clock, from)?;
+        match clock {
+            Clock::Wall => next.wall = compiled.truth,
+            Clock::Boot => next.boot = compiled.truth,
+            Clock::Mono => {}
+        }
+        for (id, by) in compiled.set_by {
+            if let Some(set) = tables.changes.iter_mut().find(|change| change.id == id) {
+                set.second = by.as_nanos();
+            }
+        }
+        if let Some(schedule) = tables.schedules.get_mut(clock as usize) {
+            *schedule = compiled.segments;
+        }
+    }
+    tables.captured = next;
+    Ok(())
+}
