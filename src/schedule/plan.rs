@@ -58,7 +58,8 @@ enum What {
     Rate(Rate),
     Begin(Temporary),
     End { leaves: Option<Span> },
-    Heal,
+    /// Everything ends; `home` says that the clock is true again at once.
+    Heal { home: bool },
 }
 
 /// A fault that is in force beside the base.
@@ -163,7 +164,7 @@ fn happenings(tables: &Tables, clock: Clock, from: HostInstant, base_rate: Rate)
 fn heals(changes: &[&Change], clock: Clock, from: HostInstant, all: &mut Vec<Happening>) {
     for change in changes.iter().filter(|change| change.kind == Kind::Heal && change.at >= from) {
         let by_slew = clock == Clock::Wall && change.second != 0;
-        let what = if by_slew { What::Rate(Rate::TRUE) } else { What::Heal };
+        let what = if by_slew { What::Rate(Rate::TRUE) } else { What::Heal { home: clock == Clock::Wall } };
         all.push(Happening { at: change.at, change: change.id, what });
     }
 }
@@ -370,7 +371,7 @@ impl State {
                 self.step_by(leaves.unwrap_or(Span::ZERO));
                 self.event = Event::TemporaryEnds;
             }
-            What::Heal => self.heal(),
+            What::Heal { home } => self.heal(home),
         }
         self.check()
     }
@@ -381,8 +382,11 @@ impl State {
         self.event = Event::Step;
     }
 
-    /// The wall clock is true at once; a monotonic one only runs truly again.
-    fn heal(&mut self) {
+    /// A wall clock comes home; a monotonic one only runs truly again.
+    fn heal(&mut self, home: bool) {
+        if home {
+            self.offset = self.truth;
+        }
         self.base_rate = Rate::TRUE;
         self.temporary = None;
         self.event = Event::Heal;
