@@ -9,9 +9,11 @@
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use falseticker_page::evidence::Evidence;
-use falseticker_page::layout::{Page, SCHEDULES};
+use falseticker_page::layout::{Clock, PAGE_SIZE, Page, SCHEDULES};
+use falseticker_page::segment::SegmentCell;
 
 use crate::abi::Timespec;
+use crate::sys;
 
 /// How far loading has come.
 pub const UNLOADED: u32 = 0;
@@ -25,10 +27,10 @@ pub const LOADED: u32 = 2;
 pub struct State {
     /// The page, or null.
     pub page: AtomicPtr<Page>,
-    /// The true `__vdso_clock_gettime`, or 0.
+    /// The true clock: the vDSO's, or one that calls the kernel; 0 before loading.
     pub clock_gettime: AtomicUsize,
-    /// Not 0 when the node's monotonic clocks may be faulted.
-    pub monotonic: AtomicU32,
+    /// Not 0 once the page has said that the node's monotonic clocks are never faulted.
+    pub mono_is_true: AtomicU32,
     /// [`UNLOADED`], [`LOADING`] or [`LOADED`].
     pub phase: AtomicU32,
     /// The evidence file, or null.
@@ -54,7 +56,7 @@ pub const NO_ROW: usize = usize::MAX;
 pub static STATE: State = State {
     page: AtomicPtr::new(core::ptr::null_mut()),
     clock_gettime: AtomicUsize::new(0),
-    monotonic: AtomicU32::new(0),
+    mono_is_true: AtomicU32::new(0),
     phase: AtomicU32::new(UNLOADED),
     evidence: AtomicPtr::new(core::ptr::null_mut()),
 };
@@ -66,33 +68,58 @@ pub static PRIVATE: Private = Private {
     _rest: [0; 507],
 };
 
-/// A word that says where the current segment was found: 50 bits of the latch's word, 14 of the index. One word, so
-/// that threads and signal handlers may change it at will.
+/// A word that says where the current segment was found: 40 bits of the latch's word, a bit for a true segment, and
+/// the cell's place in the page in units of 64 bytes. One word, so that threads and signal handlers may change it at
+/// will; no more arithmetic than an address needs.
 #[derive(Clone, Copy)]
-pub struct Hint(pub u64);
+pub struct Hint(u64);
 
-const INDEX_BITS: u32 = 14;
-const WORD_MASK: u64 = u64::MAX >> INDEX_BITS;
+const PLACE_BITS: u32 = 23;
+const TRUE_BIT: u64 = 1 << PLACE_BITS;
+const WORD_SHIFT: u32 = PLACE_BITS + 1;
 
 impl Hint {
-    pub const fn new(word: u64, index: usize) -> Self {
-        Hint(word << INDEX_BITS | (index as u64 & ((1 << INDEX_BITS) - 1)))
+    /// A segment that was found in `cell` of the page under this word; one that lies outside makes no hint.
+    pub fn new(word: u64, page: &Page, cell: &SegmentCell, is_true: bool) -> Option<Self> {
+        let offset = (core::ptr::from_ref(cell) as usize).checked_sub(core::ptr::from_ref(page) as usize)?;
+        let place = (offset / size_of::<SegmentCell>()) as u64;
+        (offset < PAGE_SIZE).then(|| Hint(word << WORD_SHIFT | u64::from(is_true) << PLACE_BITS | place))
+    }
+
+    /// What is remembered for a schedule.
+    #[inline(always)]
+    pub fn load(clock: Clock) -> Self {
+        Hint(PRIVATE.hints[clock as usize].load(Ordering::Relaxed))
+    }
+
+    /// Remembers it.
+    pub fn store(self, clock: Clock) {
+        PRIVATE.hints[clock as usize].store(self.0, Ordering::Relaxed);
     }
 
     /// Whether it was made under this word. A zero hint is of no word: generations begin at 1.
     #[inline(always)]
     pub const fn is_of(self, word: u64) -> bool {
-        self.0 >> INDEX_BITS == word & WORD_MASK
+        (self.0 ^ word << WORD_SHIFT) >> WORD_SHIFT == 0
     }
 
+    /// Whether the segment is a true one, after which nothing is planned.
     #[inline(always)]
-    pub const fn index(self) -> usize {
-        (self.0 & ((1 << INDEX_BITS) - 1)) as usize
+    pub const fn is_true(self) -> bool {
+        self.0 & TRUE_BIT != 0
+    }
+
+    /// The segment's cell.
+    #[inline(always)]
+    pub fn cell(self, page: &'static Page) -> &'static SegmentCell {
+        let place = (self.0 & (TRUE_BIT - 1)) as usize;
+        // SAFETY: every hint that says it is of a word was made by `new`, from a cell of this one page.
+        unsafe { &*core::ptr::from_ref(page).cast::<SegmentCell>().add(place) }
     }
 }
 
-const _: () = assert!(falseticker_page::layout::SEGMENTS <= 1 << INDEX_BITS);
-const _: () = assert!(core::mem::size_of::<Private>() == 4096);
+const _: () = assert!(PAGE_SIZE / size_of::<SegmentCell>() <= 1 << PLACE_BITS);
+const _: () = assert!(size_of::<Private>() == 4096);
 
 impl State {
     /// The page, once loaded.
@@ -100,7 +127,7 @@ impl State {
     pub fn page(&self) -> Option<&'static Page> {
         // SAFETY: null, or a mapping of `PAGE_SIZE` bytes that is checked at load and never unmapped; all of it is
         // atomic words.
-        unsafe { self.page.load(Ordering::Relaxed).as_ref() }
+        unsafe { self.page.load(Ordering::Acquire).as_ref() }
     }
 
     /// The evidence file, if it is there.
@@ -109,10 +136,33 @@ impl State {
         unsafe { self.evidence.load(Ordering::Relaxed).as_ref() }
     }
 
-    /// The true `clock_gettime` of the vDSO, as the kernel gives it: 0 or a negative errno.
+    /// The host's `clock_gettime`: 0 or a negative errno. The true one of the vDSO where it is known, else the kernel's.
     #[inline(always)]
-    pub fn host_clock(&self) -> Option<unsafe extern "C" fn(i32, *mut Timespec) -> i32> {
-        // SAFETY: 0 (which is `None`), or the address of a function of this type that is never unmapped.
+    pub fn host_clock(&self) -> unsafe extern "C" fn(i32, *mut Timespec) -> i32 {
+        let known = self.clock_gettime.load(Ordering::Relaxed);
+        if known == 0 {
+            return by_system_call;
+        }
+        // SAFETY: the address of a function of this type that is never unmapped.
+        unsafe { core::mem::transmute(known) }
+    }
+
+    /// The same on the fast way, where the page is known and so this is.
+    ///
+    /// # Safety
+    /// The page must have been seen.
+    #[inline(always)]
+    pub unsafe fn host_clock_behind_page(&self) -> unsafe extern "C" fn(i32, *mut Timespec) -> i32 {
+        // SAFETY: not 0, since it is stored before the page; then as above.
         unsafe { core::mem::transmute(self.clock_gettime.load(Ordering::Relaxed)) }
     }
+}
+
+/// Reads a host clock where there is no vDSO.
+///
+/// # Safety
+/// As for `clock_gettime`, but a bad pointer is refused.
+pub unsafe extern "C" fn by_system_call(id: i32, to: *mut Timespec) -> i32 {
+    // SAFETY: the kernel checks the pointer.
+    (unsafe { sys::syscall2(sys::nr::CLOCK_GETTIME, id as usize, to as usize) }) as i32
 }

@@ -19,7 +19,7 @@ use core::sync::atomic::Ordering;
 
 use crate::detour::{self, Hooks, Refusal};
 use crate::read;
-use crate::state::{LOADED, LOADING, PRIVATE, Private, STATE, UNLOADED};
+use crate::state::{LOADED, LOADING, PRIVATE, Private, STATE, UNLOADED, by_system_call};
 use crate::sys;
 use crate::vdso::Vdso;
 
@@ -49,9 +49,9 @@ const DETOURED: u64 = 0;
 
 fn load() {
     let vdso = Vdso::find();
-    if let Some(vdso) = &vdso {
-        STATE.clock_gettime.store(vdso.clock_gettime(), Ordering::Relaxed);
-    }
+    let known = vdso.as_ref().map_or(0, Vdso::clock_gettime);
+    let host = if known == 0 { by_system_call as *const () as usize } else { known };
+    STATE.clock_gettime.store(host, Ordering::Relaxed);
     let page = match location::with_directory(files::map) {
         Ok(page) => page,
         Err(why) => {
@@ -63,7 +63,7 @@ fn load() {
     PRIVATE.pid.store(sys::getpid().unsigned_abs(), Ordering::Relaxed);
     seat::take_at_load();
     seat::note_detour(detour(vdso.as_ref()));
-    STATE.monotonic.store(u32::from(page.monotonic()), Ordering::Relaxed);
+    STATE.mono_is_true.store(u32::from(!page.monotonic()), Ordering::Release);
     STATE.page.store(core::ptr::from_ref(page).cast_mut(), Ordering::Release);
 }
 

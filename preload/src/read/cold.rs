@@ -16,7 +16,7 @@ use falseticker_page::time::{HostInstant, NANOS_PER_SEC, NodeInstant, Span};
 use super::host;
 use crate::abi::{Timespec, clock};
 use crate::load;
-use crate::state::{Hint, PRIVATE, STATE};
+use crate::state::{Hint, STATE};
 
 /// What a read found: a segment, where, and when the next one begins.
 #[derive(Clone, Copy)]
@@ -121,8 +121,14 @@ pub fn remember(clock: Clock, found: &Found, now: HostInstant) {
         Shape::Linear => true,
         Shape::Strobe { .. } => false,
     };
-    if worth {
-        PRIVATE.hints[clock as usize].store(Hint::new(found.word.raw(), found.index).0, Ordering::Relaxed);
+    let Some(page) = STATE.page().filter(|_| worth) else { return };
+    let hint = page
+        .slot(found.word)
+        .segments(clock)
+        .get(found.index)
+        .and_then(|cell| Hint::new(found.word.raw(), page, cell, found.segment.shape == Shape::True));
+    if let Some(hint) = hint {
+        hint.store(clock);
     }
 }
 

@@ -4,19 +4,18 @@
 //! generation is still the same after the segment was copied; the read lies strictly inside the segment's seconds.
 //! Anything else leaves by the cold way. No division, no vector register.
 #![allow(unsafe_code)]
-// Sound because the slot and the index are bounded by construction, and the caller's pointer is the caller's.
+// Sound because a hint is a place in the page by construction, and the caller's pointer is the caller's.
 
 use core::mem::MaybeUninit;
 use core::sync::atomic::{Ordering, fence};
 
-use falseticker_page::latch::Word;
-use falseticker_page::layout::Clock;
+use falseticker_page::layout::{Clock, Page};
 use falseticker_page::segment::Hot;
 use falseticker_page::time::NANOS_PER_SEC;
 
 use super::gate;
 use crate::abi::Timespec;
-use crate::state::{Hint, PRIVATE, STATE};
+use crate::state::{Hint, STATE};
 
 /// Reads `clock`: by the host's clock `true_id` where it is true, else from the host's `mono_id`.
 ///
@@ -24,8 +23,8 @@ use crate::state::{Hint, PRIVATE, STATE};
 /// `to` is the caller's pointer, as for `clock_gettime`.
 #[inline(always)]
 pub unsafe fn read(clock: Clock, true_id: i32, mono_id: i32, to: *mut Timespec) -> i32 {
-    let hint = Hint(PRIVATE.hints[clock as usize].load(Ordering::Relaxed));
-    let (Some(page), Some(host)) = (STATE.page(), STATE.host_clock()) else {
+    let hint = Hint::load(clock);
+    let Some(page) = STATE.page() else {
         // SAFETY: the caller's contract.
         return unsafe { gate::cold(clock, true_id, mono_id, to) };
     };
@@ -34,20 +33,12 @@ pub unsafe fn read(clock: Clock, true_id: i32, mono_id: i32, to: *mut Timespec) 
         // SAFETY: the caller's contract.
         return unsafe { gate::cold(clock, true_id, mono_id, to) };
     }
-    // SAFETY: the slot is taken modulo their number, and only an index below `SEGMENTS` is ever made a hint.
-    let cell = unsafe {
-        let slot = &*page.slots.as_ptr().add(Word::from_raw(word).slot(falseticker_page::layout::SLOTS));
-        slot.schedules[clock as usize].get_unchecked(hint.index())
-    };
-    let unchanged = || {
-        fence(Ordering::Acquire);
-        page.header.word.load(Ordering::Relaxed) == word
-    };
-    if cell.is_true() {
-        // A true segment is only hinted at when nothing is planned after it.
+    // SAFETY: the page has been seen.
+    let host = unsafe { STATE.host_clock_behind_page() };
+    if hint.is_true() {
         // SAFETY: the caller's contract.
         let result = unsafe { host(true_id, to) };
-        if unchanged() {
+        if unchanged(page, word) {
             return result;
         }
     } else {
@@ -60,9 +51,9 @@ pub unsafe fn read(clock: Clock, true_id: i32, mono_id: i32, to: *mut Timespec) 
             }
             now.assume_init()
         };
-        let segment = cell.load_hot();
+        let segment = hint.cell(page).load_hot();
         let inside = now.sec > segment.from_sec && now.sec < segment.until_sec;
-        if unchanged() && inside && segment.is_linear() {
+        if unchanged(page, word) && inside {
             let (sec, nsec) = apply(&segment, &now);
             // SAFETY: the caller's contract.
             unsafe { to.write(Timespec { sec, nsec }) };
@@ -71,6 +62,13 @@ pub unsafe fn read(clock: Clock, true_id: i32, mono_id: i32, to: *mut Timespec) 
     }
     // SAFETY: the caller's contract.
     unsafe { gate::cold(clock, true_id, mono_id, to) }
+}
+
+/// Whether what was copied since `word` was loaded is of one generation.
+#[inline(always)]
+fn unchanged(page: &Page, word: u64) -> bool {
+    fence(Ordering::Acquire);
+    page.header.word.load(Ordering::Relaxed) == word
 }
 
 /// What a linear segment shows at `now`. Wrapping, since the page may hold anything; always a normal timespec.
@@ -84,12 +82,23 @@ fn apply(segment: &Hot, now: &Timespec) -> (i64, i64) {
         nsec = nsec.wrapping_add((i128::from(elapsed) * i128::from(segment.rate) >> 32) as i64);
     }
     if nsec as u64 >= NANOS_PER_SEC as u64 {
-        nsec = nsec.wrapping_sub(NANOS_PER_SEC);
-        sec = sec.wrapping_add(1);
-        if nsec as u64 >= NANOS_PER_SEC as u64 {
-            sec = sec.wrapping_add(nsec.div_euclid(NANOS_PER_SEC));
-            nsec = nsec.rem_euclid(NANOS_PER_SEC);
-        }
+        let over = seconds_over(nsec);
+        nsec = nsec.wrapping_sub(over.wrapping_mul(NANOS_PER_SEC));
+        sec = sec.wrapping_add(over);
     }
     (sec, nsec)
+}
+
+/// How many whole seconds there are in more than one; rounded down, also below zero.
+#[inline(always)]
+fn seconds_over(nsec: i64) -> i64 {
+    const SECOND: u64 = NANOS_PER_SEC as u64;
+    if (nsec as u64) < 2 * SECOND {
+        1
+    } else if nsec >= 0 {
+        // Unsigned, a division by a constant is one multiplication.
+        (nsec as u64 / SECOND) as i64
+    } else {
+        nsec.div_euclid(NANOS_PER_SEC)
+    }
 }

@@ -21,51 +21,46 @@ use falseticker_page::layout::Clock;
 
 use crate::abi::{Timespec, clock};
 use crate::state::STATE;
-use crate::sys;
 
-/// Reads a host clock: the true vDSO where it is known, else the kernel. 0 or a negative errno.
+/// Reads a host clock. 0 or a negative errno.
 ///
 /// # Safety
 /// `to` is the caller's pointer, as for `clock_gettime`.
 #[inline(always)]
 unsafe fn host(id: i32, to: *mut Timespec) -> i32 {
-    match STATE.host_clock() {
-        // SAFETY: the true function under the caller's contract.
-        Some(read) => unsafe { read(id, to) },
-        None => {
-            // SAFETY: the kernel checks the pointer.
-            (unsafe { sys::syscall2(sys::nr::CLOCK_GETTIME, id as usize, to as usize) }) as i32
-        }
-    }
+    // SAFETY: the true function under the caller's contract.
+    unsafe { STATE.host_clock()(id, to) }
 }
 
 /// Answers a read of any clock: 0 or a negative errno, as the vDSO does.
 ///
 /// # Safety
 /// `to` is the caller's pointer, as for `clock_gettime`.
+#[inline(always)]
 pub unsafe fn clock_gettime(id: i32, to: *mut Timespec) -> i32 {
-    // SAFETY: everywhere the caller's own pointer, passed on.
+    // SAFETY: everywhere the caller's own pointer, passed on; the page has been seen where a monotonic clock is true.
     unsafe {
         if id == clock::REALTIME {
-            return fast::read(Clock::Wall, clock::REALTIME, clock::MONOTONIC, to);
+            fast::read(Clock::Wall, clock::REALTIME, clock::MONOTONIC, to)
+        } else if id == clock::MONOTONIC && STATE.mono_is_true.load(Ordering::Acquire) != 0 {
+            STATE.host_clock_behind_page()(id, to)
+        } else {
+            less_common(id, to)
         }
-        if id == clock::MONOTONIC {
-            if STATE.monotonic.load(Ordering::Relaxed) == 0
-                && let Some(read) = STATE.host_clock()
-            {
-                return read(id, to);
-            }
-            return fast::read(Clock::Mono, clock::MONOTONIC, clock::MONOTONIC, to);
+    }
+}
+
+/// The clocks that are read less often, or not as often in nodes whose monotonic clocks may be faulted.
+#[inline(never)]
+unsafe fn less_common(id: i32, to: *mut Timespec) -> i32 {
+    // SAFETY: everywhere the caller's own pointer, passed on.
+    unsafe {
+        match id {
+            clock::MONOTONIC => fast::read(Clock::Mono, id, clock::MONOTONIC, to),
+            clock::REALTIME_COARSE => fast::read(Clock::Wall, id, clock::MONOTONIC_COARSE, to),
+            clock::MONOTONIC_COARSE => fast::read(Clock::Mono, id, clock::MONOTONIC_COARSE, to),
+            clock::BOOTTIME => fast::read(Clock::Boot, id, clock::MONOTONIC, to),
+            _ => gate::seldom(id, to),
         }
-        if id == clock::REALTIME_COARSE {
-            return fast::read(Clock::Wall, id, clock::MONOTONIC_COARSE, to);
-        }
-        if id == clock::MONOTONIC_COARSE {
-            return fast::read(Clock::Mono, id, clock::MONOTONIC_COARSE, to);
-        }
-        if id == clock::BOOTTIME {
-            return fast::read(Clock::Boot, id, clock::MONOTONIC, to);
-        }
-        gate::seldom(id, to)
     }
 }
