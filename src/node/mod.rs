@@ -21,7 +21,7 @@ mod wait;
 pub use base_dir::BaseDir;
 pub use dir::NodeDir;
 pub use files::Access;
-pub use keeping::{remove, sweep};
+pub use keeping::{remove, sweep, sweep_node};
 pub use make::{Kind, MadeBy};
 pub use name::NodeName;
 pub use status::{Status, status};
@@ -227,6 +227,22 @@ impl Node {
             record.roots.retain(|known| known.is_alive());
             record.roots.push(root);
         })
+    }
+
+    /// Notes who looks after the node from now on: while it lives the node stays.
+    pub(crate) fn kept_by(&self, keeper: ProcessId) -> Result<()> {
+        make::change_record(&self.dir, |record| record.keeper = Some(keeper))
+    }
+
+    /// What its processes have marked.
+    pub(crate) fn evidence(&self) -> &Evidence {
+        &self.evidence
+    }
+
+    /// Its last changes; readable as long as the node is open, though it may have been removed.
+    pub(crate) fn changes(&self) -> Result<Vec<status::ChangeStatus>> {
+        let (_, tables) = slots::read(&self.page)?;
+        Ok(status::changes(&tables, crate::host_clock::monotonic()))
     }
 
     /// Waits until every reached process that runs has read its clock under a change, for `limit` at most.

@@ -7,3 +7,6 @@ pub mod tables;
 pub use edit::{Heal, add_fault, heal};
 pub use plan::{Compiled, Standing, compile};
 pub use tables::{Captured, Tables};
+
+#[cfg(test)]
+mod tests;
