@@ -74,7 +74,14 @@ fn way_home(offset: Span, from: HostInstant, how: Heal) -> ((i64, i64), HostInst
 }
 
 /// Enters a change, and the change that is its end where it has one.
-fn push(tables: &mut Tables, kind: Kind, clocks: u8, at: HostInstant, until: HostInstant, figures: (i64, i64)) {
+fn push(
+    tables: &mut Tables,
+    kind: Kind,
+    clocks: u8,
+    at: HostInstant,
+    until: HostInstant,
+    figures: (i64, i64),
+) {
     let id = tables.last_change.wrapping_add(1);
     let ends = until != HostInstant::MAX;
     let change = Change {

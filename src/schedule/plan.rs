@@ -52,14 +52,24 @@ struct Happening {
 #[derive(Clone, Copy, Debug)]
 enum What {
     Step(Span),
-    Set { to: NodeInstant, id: u32 },
+    Set {
+        to: NodeInstant,
+        id: u32,
+    },
     /// The end of a `set`: back by what it moved, and whatever ended under it.
-    Unset { id: u32, ended_meanwhile: Span },
+    Unset {
+        id: u32,
+        ended_meanwhile: Span,
+    },
     Rate(Rate),
     Begin(Temporary),
-    End { leaves: Option<Span> },
+    End {
+        leaves: Option<Span>,
+    },
     /// Everything ends; `home` says that the clock is true again at once.
-    Heal { home: bool },
+    Heal {
+        home: bool,
+    },
 }
 
 /// A fault that is in force beside the base.
@@ -84,7 +94,8 @@ pub fn compile(tables: &Tables, captured: &Captured, clock: Clock, from: HostIns
         }
         let set = |id: u32| {
             let laid = set_by.iter().find(|(set, _)| *set == id).map(|(_, by)| *by);
-            laid.or_else(|| tables.change(id).map(|change| Span::from_nanos(change.second))).unwrap_or(Span::ZERO)
+            laid.or_else(|| tables.change(id).map(|change| Span::from_nanos(change.second)))
+                .unwrap_or(Span::ZERO)
         };
         state.advance(&happening, set)?;
         let segment = state.segment(happening.change);
@@ -173,7 +184,9 @@ fn heals(changes: &[&Change], clock: Clock, from: HostInstant, all: &mut Vec<Hap
 fn steps(changes: &[&Change], from: HostInstant, all: &mut Vec<Happening>) {
     for change in changes {
         let set_over = |at: HostInstant| {
-            changes.iter().find(|set| set.kind == Kind::Set && set.at > change.at && set.at <= at && at < set.until)
+            changes
+                .iter()
+                .find(|set| set.kind == Kind::Set && set.at > change.at && set.at <= at && at < set.until)
         };
         let begin = match change.kind {
             Kind::Jump => What::Step(Span::from_nanos(change.amount)),
@@ -238,7 +251,11 @@ fn temporaries(changes: &[&Change], clock: Clock, from: HostInstant, all: &mut V
             all.push(Happening { at: fault.at, change: fault.id, what: What::Begin(temporary(fault)) });
         }
         if fault.until < replaced_at && fault.until >= from {
-            all.push(Happening { at: fault.until, change: fault.partner, what: What::End { leaves: leaves(fault) } });
+            all.push(Happening {
+                at: fault.until,
+                change: fault.partner,
+                what: What::End { leaves: leaves(fault) },
+            });
         }
     }
 }

@@ -62,7 +62,8 @@ impl Node {
     }
 
     fn healed(mut self, when: f64, how: Heal) -> Self {
-        self.tables = heal(&self.tables, &self.host, at(when), how).unwrap().expect("there is something to heal");
+        self.tables =
+            heal(&self.tables, &self.host, at(when), how).unwrap().expect("there is something to heal");
         self
     }
 
@@ -123,7 +124,10 @@ fn a_set_replaces_the_offset() {
     let to = NodeInstant::from_nanos(1_600_000_000 * SECOND);
     let node = Node::new().with(10.0, jump("-1h")).with(20.0, Set { to });
     assert_eq!(value(node.tables.schedule(Clock::Wall), at(20.0)), Some(to));
-    assert_eq!(value(node.tables.schedule(Clock::Wall), at(21.0)), Some(to.saturating_add(Span::from_secs(1))));
+    assert_eq!(
+        value(node.tables.schedule(Clock::Wall), at(21.0)),
+        Some(to.saturating_add(Span::from_secs(1)))
+    );
 }
 
 #[test]
@@ -134,8 +138,8 @@ fn a_drift_replaces_the_rate_and_twice_2x_is_2x() {
 
 #[test]
 fn a_change_of_rate_moves_no_clock_by_itself() {
-    let node = Node::new().with(10.0, drift("333ppm")).with(11.7, drift("-5%")).with(13.1, drift("1x"));
-    for edge in [10.0, 11.7, 13.1] {
+    let node = Node::new().with(10.0, drift("333ppm")).with(10.37, drift("-5%")).with(10.81, drift("1x"));
+    for edge in [10.0, 10.37, 10.81] {
         let (before, after) = (node.wall(edge - 1e-9), node.wall(edge));
         assert!((after - before).abs() <= 1, "at {edge}: {before} and then {after}");
     }
@@ -310,7 +314,8 @@ fn a_rate_that_would_run_the_clock_backward_is_refused_and_nothing_is_laid() {
 
 #[test]
 fn a_jump_out_of_range_is_refused_with_the_range() {
-    let refused = Node::new().apply(10.0, jump("+260y".replace("260y", "94900d").as_str()).into(), Clocks::Wall, None);
+    let refused =
+        Node::new().apply(10.0, jump("+260y".replace("260y", "94900d").as_str()).into(), Clocks::Wall, None);
     assert!(refused.unwrap_err().to_string().contains("2262"));
 }
 
