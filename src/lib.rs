@@ -10,6 +10,7 @@ pub mod node;
 pub mod process;
 mod raw;
 pub mod reach;
+pub mod run;
 pub mod schedule;
 pub mod units;
 

@@ -219,7 +219,8 @@ fn clock(tables: &Tables, captured: &Captured, clock: Clock, now: HostInstant) -
     ClockStatus { shows, offset_ns: offset, rate_ppm: rate.as_ppm(), state }
 }
 
-fn changes(tables: &Tables, now: HostInstant) -> Vec<ChangeStatus> {
+/// What is known of the changes in these tables.
+pub(super) fn changes(tables: &Tables, now: HostInstant) -> Vec<ChangeStatus> {
     let heals: Vec<&Change> = tables.changes.iter().filter(|change| change.kind == ChangeKind::Heal).collect();
     let state = |change: &Change| {
         let healed = heals.iter().any(|heal| heal.id > change.id && heal.at <= now);

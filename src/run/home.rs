@@ -1,0 +1,95 @@
+//! The node that a program is to run in: joined or made, and gone again if the program never starts.
+
+use crate::error::{Error, Result};
+use crate::node::{Applied, BaseDir, Kind, MadeBy, Node, NodeDir, NodeName};
+
+use super::Request;
+
+/// A node, and whether it was made for this program.
+#[derive(Debug)]
+pub struct Home {
+    /// The node.
+    pub node: Node,
+    /// The node, while nobody else sees to its end.
+    mine: Option<NodeDir>,
+    made: bool,
+}
+
+impl Home {
+    /// The node that is asked for.
+    pub fn enter(request: &Request) -> Result<Self> {
+        for fault in &request.faults {
+            fault.check(request.clocks, false)?;
+        }
+        let kind = Kind { made_by: MadeBy::Run, monotonic: request.monotonic, share: request.share };
+        let Some(name) = &request.node else {
+            return Home::make(&own_name()?, kind);
+        };
+        match NodeDir::open(&BaseDir::find()?, name) {
+            Ok(dir) => Home::join(dir, request),
+            Err(_) => Home::make(name, kind),
+        }
+    }
+
+    fn make(name: &NodeName, kind: Kind) -> Result<Self> {
+        let node = Node::make(name, kind)?;
+        let mine = Some(node.dir().clone());
+        Ok(Home { node, mine, made: true })
+    }
+
+    fn join(dir: NodeDir, request: &Request) -> Result<Self> {
+        let node = Node::of_dir(dir)?;
+        let kind = node.kind();
+        for (asked, is, flag) in
+            [(request.monotonic, kind.monotonic, "--monotonic"), (request.share, kind.share, "--share")]
+        {
+            if asked && !is {
+                let attempted = format!("run in node {} with {flag}", node.name());
+                return Err(Error::bad_input(attempted, "that node was made without it").remedy(format!(
+                    "leave {flag} out, choose another name, or falseticker remove {} first",
+                    node.name()
+                )));
+            }
+        }
+        Ok(Home { node, mine: None, made: false })
+    }
+
+    /// Puts the faults in force; those that were applied.
+    pub fn apply(&self, request: &Request) -> Result<Vec<Applied>> {
+        request.faults.iter().map(|fault| self.node.fault(*fault, request.clocks, None)).collect()
+    }
+
+    /// Whether it was made for this program.
+    pub fn is_made_here(&self) -> bool {
+        self.made
+    }
+
+    /// Leaves the node's end to the keeper.
+    pub fn entrust(&mut self) {
+        self.mine = None;
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if let Some(dir) = self.mine.take()
+            && let Err(why) = dir.remove()
+        {
+            tracing::warn!("{why}");
+        }
+    }
+}
+
+/// A name that no other `run` takes while this one lives.
+fn own_name() -> Result<NodeName> {
+    let base = BaseDir::find()?;
+    let name = format!("run-{}", std::process::id());
+    let mut count = 1;
+    let mut candidate: NodeName = name.parse()?;
+    // An earlier process with this pid may have left a program behind in its node.
+    while NodeDir::open(&base, &candidate).is_ok() {
+        count += 1;
+        candidate = format!("{name}-{count}").parse()?;
+    }
+    Ok(candidate)
+}

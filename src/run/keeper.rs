@@ -1,0 +1,140 @@
+//! The keeper: the program's parent, which outlives `run` if it must.
+//!
+//! Why it exists. The kernel sends SIGHUP to a process group that holds a stopped process and that the death of a
+//! parent leaves *orphaned*: no member has a parent in the same session and another group. If `run` were the parent
+//! (and in the program's group, as the terminal requires), SIGKILL of `run` while the program is frozen would kill the
+//! program. So the keeper is in `run`'s session and in a group of its own.
+//!
+//! What must hold:
+//! - No signal but SIGKILL and SIGSTOP does anything to it; it has none of the command's streams and descriptors.
+//! - It reaps: whatever the program leaves behind is reparented to it, and it stays as long as any of that lives.
+//! - At the end the node goes, if nobody else lives in it.
+//! - It never returns into the code of the process that it was forked from, not even by a panic.
+//!
+//! Source: `will_become_orphaned_pgrp` and `forget_original_parent` in the kernel's `kernel/exit.c`,
+//! PR_SET_CHILD_SUBREAPER(2const).
+#![expect(unsafe_code, reason = "wait(2) for its raw status")]
+
+use std::os::fd::RawFd;
+
+use nix::errno::Errno;
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::unistd::{ForkResult, Pid, setpgid};
+
+use super::fork::fork;
+use super::message::Message;
+use super::outcome::Change;
+use crate::node::{self, NodeDir};
+use crate::process::{PidFd, ProcessId};
+use crate::raw;
+
+/// The keeper's own descriptor of the pipe to `run`.
+const PIPE: RawFd = 3;
+
+/// Ends the process when a panic would otherwise lead it out of here.
+struct Never;
+
+impl Drop for Never {
+    fn drop(&mut self) {
+        raw::exit(125);
+    }
+}
+
+/// What the keeper is told.
+pub struct Charge<'a> {
+    /// Whose node goes at the end.
+    pub dir: &'a NodeDir,
+    /// The pipe to `run`.
+    pub pipe: RawFd,
+    /// `run`.
+    pub run: Option<ProcessId>,
+}
+
+/// The keeper's whole life, with all signals blocked. `target` is the program's, and never returns either.
+pub fn keep(charge: &Charge<'_>, target: impl FnOnce() -> std::convert::Infallible) -> ! {
+    let _never = Never;
+    let _ = prctl::set_child_subreaper(true);
+    let child = match fork() {
+        Ok(ForkResult::Child) => {
+            target();
+            raw::exit(125);
+        }
+        Ok(ForkResult::Parent { child }) => child.as_raw(),
+        Err(errno) => {
+            tell(charge.pipe, Message::NotForked(errno));
+            raw::exit(125);
+        }
+    };
+    // Only now, so that the program is born into the group of `run`.
+    let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
+    let pipe = leave_streams(charge.pipe);
+    raw::settle_as(c"ft-keeper");
+    tell(pipe, Message::Started(child));
+    watch(child, pipe, charge.run);
+    // In vain is not in silence: the next command of any kind sweeps again.
+    let _ = node::sweep_node(charge.dir);
+    raw::exit(0)
+}
+
+/// Until nobody is left below this process.
+fn watch(target: i32, pipe: RawFd, run: Option<ProcessId>) {
+    let mut ended = false;
+    let mut told = false;
+    loop {
+        // Once it is over, ask first whether anybody is left at all.
+        let flags = if ended && !told { libc::WNOHANG } else { libc::WUNTRACED | libc::WCONTINUED };
+        match wait(flags) {
+            Ok((0, _)) => {
+                tell(pipe, Message::Staying);
+                told = true;
+            }
+            Ok((pid, status)) if pid == target => {
+                tell(pipe, Message::Changed(status));
+                match Change::of_status(status) {
+                    Change::Ended(_) => ended = true,
+                    // Somebody continued the program alone, and `run` has stopped with it.
+                    Change::Continued => continue_run(run),
+                    Change::Stopped(_) => {}
+                }
+            }
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+fn continue_run(run: Option<ProcessId>) {
+    let handle = run.and_then(|run| PidFd::open(run).ok().flatten());
+    let _ = handle.map(|handle| handle.signal(Signal::SIGCONT));
+}
+
+/// The next change of any child; pid 0 when there is none for now.
+fn wait(flags: i32) -> Result<(i32, i32), Errno> {
+    let mut status = 0;
+    // SAFETY: a live integer for the status.
+    let pid = unsafe { libc::waitpid(-1, &raw mut status, flags) };
+    Errno::result(pid).map(|pid| (pid, status))
+}
+
+fn tell(pipe: RawFd, message: Message) {
+    // When `run` is no more nobody needs to know.
+    let _ = raw::write(pipe, &message.encode());
+}
+
+/// Lets go of all that was inherited but the pipe, so that whoever waits for the end of a stream gets it.
+fn leave_streams(pipe: RawFd) -> RawFd {
+    if pipe != PIPE {
+        let _ = raw::dup2(pipe, PIPE);
+    }
+    let _ = raw::close_range(4, u32::MAX);
+    if let Ok(null) = raw::open(c"/dev/null", libc::O_RDWR) {
+        for stream in 0..=2 {
+            let _ = raw::dup2(null, stream);
+        }
+        let _ = raw::close(null);
+    } else {
+        let _ = raw::close_range(0, 2);
+    }
+    PIPE
+}

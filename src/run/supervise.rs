@@ -1,0 +1,262 @@
+//! `run` while its program runs: signals passed on, stops followed, the end awaited.
+//!
+//! What must hold:
+//! - A stop by the terminal stops `run` too, or the shell would never get its prompt back; a freeze does not.
+//! - If the keeper is killed the program is this process's child, and is waited for as such.
+//! - A program that does not load the shim in time is killed, unless it was stopped meanwhile.
+
+use std::os::fd::AsRawFd;
+
+use falseticker_page::time::{HostInstant, Span};
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+
+use super::arrival::{self, Arrival};
+use super::launch::{Launched, next};
+use super::message::Message;
+use super::outcome::{Change, Outcome};
+use super::signals::{Received, Signals};
+use super::wait::wait_for;
+use crate::error::{Error, Result};
+use crate::node::Node;
+use crate::process::{Stillness, stillness};
+use crate::{host_clock, raw};
+
+/// By when a program must have loaded the shim.
+const ARRIVAL_LIMIT: Span = Span::from_secs(10);
+/// How long between two looks for that.
+const PACE: Span = Span::from_millis(10);
+/// How long after SIGCONT it is looked whether the program goes on too.
+const CONTINUED_AFTER: Span = Span::from_millis(2);
+/// How long the keeper may take to tell of an end that is known; then it is taken for stopped, and resumed.
+const KEEPER_LIMIT: Span = Span::from_millis(500);
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// How the program ended.
+    pub outcome: Outcome,
+    /// What is known of its clock.
+    pub arrival: Arrival,
+    /// Whether it was killed for not having arrived.
+    pub overdue: bool,
+    /// Whether the signal that ended it is one that this process was sent as well.
+    pub asked_for: bool,
+}
+
+/// A program under supervision.
+pub struct Supervisor<'a> {
+    launched: Launched,
+    signals: Signals,
+    node: &'a Node,
+    from: HostInstant,
+    unseated: u64,
+    arrival: Arrival,
+    due: HostInstant,
+    overdue: bool,
+    received: u64,
+    outcome: Option<Outcome>,
+    /// Whether the keeper still tells.
+    kept: bool,
+    over: bool,
+    /// When the keeper is resumed, if it has not told of the end by then.
+    nudge: Option<HostInstant>,
+}
+
+impl<'a> Supervisor<'a> {
+    /// `from` is when it was started, and `unseated` how many processes had then found no row.
+    pub fn new(launched: Launched, node: &'a Node, from: HostInstant, unseated: u64) -> Result<Self> {
+        Ok(Supervisor {
+            launched,
+            signals: Signals::open()?,
+            node,
+            from,
+            unseated,
+            arrival: Arrival::Unknown,
+            due: host_clock::monotonic().saturating_add(ARRIVAL_LIMIT),
+            overdue: false,
+            received: 0,
+            outcome: None,
+            kept: true,
+            over: false,
+            nudge: None,
+        })
+    }
+
+    /// Until the program has ended, and its keeper has done what was to be done, or stays with what is left.
+    pub fn until_end(&mut self) -> Result<End> {
+        while !self.over {
+            self.step()?;
+        }
+        let outcome = self.outcome.ok_or_else(|| {
+            Error::not_applied(
+                "wait for the program",
+                "somebody else has waited for it, so its end is not known",
+            )
+        })?;
+        self.look();
+        let asked_for = matches!(outcome, Outcome::Signal(signal) if self.received & bit(signal) != 0);
+        Ok(End { outcome, arrival: self.arrival, overdue: self.overdue, asked_for })
+    }
+
+    fn step(&mut self) -> Result<()> {
+        let ready = self.poll()?;
+        if ready[0] {
+            if let Some(received) = self.signals.next() {
+                self.receive(received)?;
+            }
+        }
+        if ready[1] {
+            self.hear()?;
+        }
+        let now = host_clock::monotonic();
+        if ready[2] && self.outcome.is_none() && self.nudge.is_none() {
+            self.nudge = Some(now.saturating_add(KEEPER_LIMIT));
+        }
+        if self.kept && self.nudge.is_some_and(|at| now >= at) {
+            self.nudge = Some(now.saturating_add(KEEPER_LIMIT));
+            let keeper = crate::process::PidFd::open(self.launched.keeper)?;
+            keeper.map(|keeper| keeper.signal(Signal::SIGCONT)).transpose()?;
+        }
+        if self.outcome.is_none() && self.arrival == Arrival::Unknown {
+            self.look();
+            if self.arrival == Arrival::Unknown && now >= self.due {
+                self.give_up(now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for a signal, a message, or the program's end.
+    fn poll(&self) -> Result<[bool; 3]> {
+        use std::os::fd::AsFd;
+        let waits_for_arrival = self.outcome.is_none() && self.arrival == Arrival::Unknown && !self.overdue;
+        let limit = match self.nudge {
+            Some(at) if self.kept => Some(at.saturating_since(host_clock::monotonic())),
+            _ => waits_for_arrival.then_some(PACE),
+        };
+        let entry = |fd: i32, wanted: bool| libc::pollfd {
+            fd: if wanted { fd } else { -1 },
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        let mut fds = [
+            entry(self.signals.fd().as_raw_fd(), true),
+            entry(self.launched.messages.as_raw_fd(), self.kept),
+            entry(self.launched.target.as_fd().as_raw_fd(), self.kept && self.nudge.is_none()),
+        ];
+        match raw::poll(&mut fds, limit.map(|limit| limit.as_nanos().max(0))) {
+            Ok(_) => Ok(fds.map(|fd| fd.revents != 0)),
+            Err(Errno::EINTR) => Ok([false; 3]),
+            Err(errno) => Err(Error::not_applied("wait for the program", errno.desc())),
+        }
+    }
+
+    fn hear(&mut self) -> Result<()> {
+        match next(&mut self.launched.messages) {
+            Some(Message::Changed(status)) => self.change(status)?,
+            Some(Message::Staying) => self.over = true,
+            Some(_) => {}
+            None => {
+                self.kept = false;
+                while waitpid(Pid::from_raw(self.launched.keeper.pid), None) == Err(Errno::EINTR) {}
+                if self.outcome.is_some() {
+                    self.over = true;
+                } else {
+                    tracing::warn!("the program's keeper was killed; the program goes on without");
+                    self.collect()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a parent does, once the keeper is no more.
+    fn collect(&mut self) -> Result<()> {
+        loop {
+            match wait_for(self.launched.target.id().pid, libc::WNOHANG | libc::WUNTRACED) {
+                Ok(Some(status)) => self.change(status)?,
+                Ok(None) => break,
+                Err(_) => {
+                    // Not a child any more: it has ended, and that was told before or is lost.
+                    self.over = true;
+                    break;
+                }
+            }
+            if self.outcome.is_some() {
+                self.over = true;
+                break;
+            }
+        }
+        // And whoever else was reparented here.
+        if self.over {
+            while waitpid(None, Some(WaitPidFlag::WNOHANG)).is_ok_and(|status| status.pid().is_some()) {}
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, status: i32) -> Result<()> {
+        match Change::of_status(status) {
+            Change::Ended(outcome) => self.outcome = Some(outcome),
+            Change::Stopped(signal @ (libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU)) => {
+                // It may have been continued before this was read.
+                if self.is_stopped() {
+                    super::wait::stop_by(signal);
+                }
+            }
+            Change::Stopped(_) | Change::Continued => {}
+        }
+        Ok(())
+    }
+
+    fn is_stopped(&self) -> bool {
+        matches!(stillness(self.launched.target.id()), Stillness::Still { by_signal: true })
+    }
+
+    fn receive(&mut self, received: Received) -> Result<()> {
+        if received.signal == libc::SIGCHLD {
+            return if self.kept { Ok(()) } else { self.collect() };
+        }
+        self.received |= bit(received.signal);
+        if !received.is_for_run_alone() || received.is_from_below(self.launched.keeper) {
+            return Ok(());
+        }
+        if received.signal == libc::SIGCONT {
+            // Sent to the group, it has reached the program too.
+            host_clock::sleep(CONTINUED_AFTER);
+            if !self.is_stopped() {
+                return Ok(());
+            }
+        }
+        use std::os::fd::AsFd;
+        let target = self.launched.target.as_fd().as_raw_fd();
+        match raw::pidfd_send_signal(target, received.signal) {
+            Ok(_) | Err(Errno::ESRCH) => {}
+            Err(errno) => tracing::warn!("signal {} was not passed on: {}", received.signal, errno.desc()),
+        }
+        Ok(())
+    }
+
+    fn look(&mut self) {
+        if self.arrival == Arrival::Unknown {
+            let pid = self.launched.target.id().pid;
+            self.arrival = arrival::look(self.node.evidence(), pid, self.from, self.unseated);
+        }
+    }
+
+    fn give_up(&mut self, now: HostInstant) -> Result<()> {
+        if self.is_stopped() {
+            self.due = now.saturating_add(ARRIVAL_LIMIT);
+        } else if !self.overdue {
+            self.overdue = true;
+            self.launched.target.signal(Signal::SIGKILL)?;
+        }
+        Ok(())
+    }
+}
+
+fn bit(signal: i32) -> u64 {
+    1_u64.checked_shl(signal.unsigned_abs().saturating_sub(1)).unwrap_or(0)
+}
