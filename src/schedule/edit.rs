@@ -4,7 +4,8 @@ use falseticker_page::change::{Change, Kind};
 use falseticker_page::layout::Clock;
 use falseticker_page::time::{HostInstant, Rate, Span};
 
-use super::plan::{Standing, compile, slew_length};
+use super::course::Standing;
+use super::plan::{compile, slew_length};
 use super::tables::{Captured, Tables};
 use crate::error::Result;
 use crate::fault::{Clocks, Fault};

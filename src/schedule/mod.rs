@@ -1,11 +1,13 @@
 //! Schedules on the controller's side: how faults compose, and how the result is laid out as segments.
 
+mod course;
 pub mod edit;
 pub mod plan;
 pub mod tables;
 
+pub use course::Standing;
 pub use edit::{Heal, add_fault, heal};
-pub use plan::{Compiled, Standing, compile};
+pub use plan::{Compiled, compile};
 pub use tables::{Captured, Tables};
 
 #[cfg(test)]

@@ -16,18 +16,15 @@
 use falseticker_page::change::{Change, Kind};
 use falseticker_page::layout::{Clock, SEGMENTS};
 use falseticker_page::schedule::find;
-use falseticker_page::segment::{Event, Segment, Shape};
+use falseticker_page::segment::Segment;
 use falseticker_page::time::{HostInstant, NodeInstant, Rate, Span, saturate};
 
+use super::course::{Happening, State, Temporary, What};
 use super::tables::{Captured, Tables};
 use crate::error::{Error, Result};
 
 /// How far back segments are kept: a reader that was stopped between two instructions reads again if it slept longer.
 const HISTORY: Span = Span::from_millis(1000);
-
-/// Up to here a host clock that has moved since the last publication is being slewed, which a schedule in force need
-/// not follow; beyond, it was stepped, and the schedule goes with it.
-const HOST_STEP: Span = Span::from_millis(1);
 
 /// One clock's new segments, and what the compilation found out about changes.
 #[derive(Debug)]
@@ -38,46 +35,6 @@ pub struct Compiled {
     pub set_by: Vec<(u32, Span)>,
     /// What a true clock is ahead of CLOCK_MONOTONIC, as the segments have it.
     pub truth: Span,
-}
-
-/// Something that happens to a clock at an instant.
-#[derive(Clone, Copy, Debug)]
-struct Happening {
-    at: HostInstant,
-    /// The change that the segment from here on is the work of.
-    change: u32,
-    what: What,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum What {
-    Step(Span),
-    Set {
-        to: NodeInstant,
-        id: u32,
-    },
-    /// The end of a `set`: back by what it moved, and whatever ended under it.
-    Unset {
-        id: u32,
-        ended_meanwhile: Span,
-    },
-    Rate(Rate),
-    Begin(Temporary),
-    End {
-        leaves: Option<Span>,
-    },
-    /// Everything ends; `home` says that the clock is true again at once.
-    Heal {
-        home: bool,
-    },
-}
-
-/// A fault that is in force beside the base.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Temporary {
-    Slew(Rate),
-    Stall,
-    Strobe { amplitude: Span, period: Span },
 }
 
 /// Lays `clock` anew from `from` on, by the changes of `tables`.
@@ -114,29 +71,6 @@ pub fn compile(tables: &Tables, captured: &Captured, clock: Clock, from: HostIns
         .remedy("plan less far ahead, or heal the node first"));
     }
     Ok(Compiled { segments, set_by, truth: Span::from_nanos(saturate(state.truth)) })
-}
-
-/// How a clock stands at an instant, apart from what is planned.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Standing {
-    /// How far the clock is from true, a strobe's swing apart.
-    pub offset: Span,
-    /// Its base rate.
-    pub base_rate: Rate,
-    /// Whether a slew, a stall or a strobe is in force.
-    pub temporary: bool,
-}
-
-impl Standing {
-    /// How `clock` will stand at `from`, if nothing is published before.
-    pub fn at(tables: &Tables, captured: &Captured, clock: Clock, from: HostInstant) -> Self {
-        let state = State::at(tables, captured, clock, from);
-        Standing {
-            offset: Span::from_nanos(saturate(state.offset - state.truth)),
-            base_rate: state.base_rate,
-            temporary: state.temporary.is_some(),
-        }
-    }
 }
 
 /// The segments that some reader may still need.
@@ -290,160 +224,4 @@ pub fn slew_length(by: Span, rate: Rate) -> Option<Span> {
     }
     let length = if by < 0 { (by + parts + 1) / parts } else { by / parts };
     i64::try_from(length).ok().map(Span::from_nanos)
-}
-
-/// Where a clock stands while it is laid out.
-struct State {
-    /// The instant up to which it is laid.
-    at: HostInstant,
-    /// What the line shows at `at`, less `at`.
-    offset: i128,
-    base_rate: Rate,
-    temporary: Option<Temporary>,
-    /// What a true clock is ahead of CLOCK_MONOTONIC.
-    truth: i128,
-    event: Event,
-    step: Span,
-    /// The change that the segment in force is the work of.
-    change: u32,
-    /// How far the host was stepped since the segment in force was laid; it is followed from here on.
-    host_stepped: bool,
-}
-
-impl State {
-    /// How the clock stands at `from`, before anything that happens there.
-    fn at(tables: &Tables, captured: &Captured, clock: Clock, from: HostInstant) -> Self {
-        let old = tables.schedule(clock);
-        let segment = find(old, from).and_then(|index| old.get(index)).copied().unwrap_or(Segment::TRUE);
-        let then = i128::from(tables.captured.of(clock).as_nanos());
-        let now = i128::from(captured.of(clock).as_nanos());
-        let truth_moved = now - then;
-        let temporary = match segment.shape {
-            Shape::Strobe { amplitude, period } => Some(Temporary::Strobe { amplitude, period }),
-            _ if segment.rate == segment.base_rate => None,
-            _ if segment.rate == Rate::STANDSTILL => Some(Temporary::Stall),
-            _ => Some(Temporary::Slew(segment.rate.saturating_add(segment.base_rate.saturating_neg()))),
-        };
-        let host_stepped = truth_moved.unsigned_abs() > u128::from(HOST_STEP.unsigned_nanos());
-        let (offset, truth) = if segment.shape == Shape::True {
-            (now, now)
-        } else {
-            let elapsed = i128::from(from.as_nanos()) - i128::from(segment.from.as_nanos());
-            let line = i128::from(segment.offset.as_nanos()) + segment.rate.gained(elapsed);
-            if host_stepped { (line + truth_moved, now) } else { (line, then) }
-        };
-        State {
-            at: from,
-            offset,
-            base_rate: segment.base_rate,
-            temporary,
-            truth,
-            event: Event::Start,
-            step: Span::ZERO,
-            change: segment.change,
-            host_stepped: host_stepped && segment.shape != Shape::True,
-        }
-    }
-
-    /// A segment that goes on as before, from where the host was stepped to.
-    fn follow_host(&self) -> Option<Segment> {
-        self.host_stepped.then(|| self.segment(self.change))
-    }
-
-    fn rate(&self) -> Rate {
-        match self.temporary {
-            Some(Temporary::Stall) => Rate::STANDSTILL,
-            Some(Temporary::Slew(extra)) => self.base_rate.saturating_add(extra),
-            _ => self.base_rate,
-        }
-    }
-
-    /// What the line shows at a later instant, if nothing happens until then.
-    fn line_at(&self, at: HostInstant) -> i128 {
-        let elapsed = i128::from(at.as_nanos()) - i128::from(self.at.as_nanos());
-        i128::from(at.as_nanos()) + self.offset + self.rate().gained(elapsed)
-    }
-
-    /// Carries the clock to a happening and through it.
-    fn advance(&mut self, happening: &Happening, set_by: impl Fn(u32) -> Span) -> Result<()> {
-        self.offset = self.line_at(happening.at) - i128::from(happening.at.as_nanos());
-        self.at = happening.at;
-        self.step = Span::ZERO;
-        match happening.what {
-            What::Step(by) => self.step_by(by),
-            What::Set { id, .. } => self.step_by(set_by(id)),
-            What::Unset { id, ended_meanwhile } => {
-                self.step_by(set_by(id).saturating_neg().saturating_add(ended_meanwhile));
-            }
-            What::Rate(rate) => {
-                self.base_rate = rate;
-                self.event = Event::Rate;
-            }
-            What::Begin(temporary) => {
-                self.temporary = Some(temporary);
-                self.event = Event::TemporaryBegins;
-            }
-            What::End { leaves } => {
-                self.temporary = None;
-                self.step_by(leaves.unwrap_or(Span::ZERO));
-                self.event = Event::TemporaryEnds;
-            }
-            What::Heal { home } => self.heal(home),
-        }
-        self.check()
-    }
-
-    fn step_by(&mut self, by: Span) {
-        self.offset += i128::from(by.as_nanos());
-        self.step = by;
-        self.event = Event::Step;
-    }
-
-    /// A wall clock comes home; a monotonic one only runs truly again.
-    fn heal(&mut self, home: bool) {
-        if home {
-            self.offset = self.truth;
-        }
-        self.base_rate = Rate::TRUE;
-        self.temporary = None;
-        self.event = Event::Heal;
-    }
-
-    fn check(&self) -> Result<()> {
-        if !self.rate().is_valid() {
-            return Err(Error::bad_input(
-                "combine the base rate with the slew",
-                "the clock would run below standstill or above 1000x",
-            )
-            .remedy("heal the node first, or choose a smaller rate"));
-        }
-        let shown = i128::from(self.at.as_nanos()) + self.offset;
-        if i64::try_from(shown).is_err() || i64::try_from(self.offset).is_err() {
-            return Err(Error::bad_input(
-                "move the clock that far",
-                "it would leave the range of 64-bit nanoseconds, 1677-09-21T00:12:43Z to 2262-04-11T23:47:16Z",
-            ));
-        }
-        Ok(())
-    }
-
-    fn segment(&self, change: u32) -> Segment {
-        let healthy = self.offset == self.truth && self.base_rate == Rate::TRUE && self.temporary.is_none();
-        let shape = match self.temporary {
-            Some(Temporary::Strobe { amplitude, period }) => Shape::Strobe { amplitude, period },
-            _ if healthy => Shape::True,
-            _ => Shape::Linear,
-        };
-        Segment {
-            from: self.at,
-            until_sec: i64::MAX,
-            shape,
-            event: self.event,
-            offset: Span::from_nanos(saturate(self.offset)),
-            rate: self.rate(),
-            base_rate: self.base_rate,
-            step: self.step,
-            change,
-        }
-    }
 }

@@ -70,7 +70,7 @@ impl Node {
     /// How many nanoseconds a clock is off at an instant.
     fn off(&self, clock: Clock, when: f64) -> i64 {
         let shown = value(self.tables.schedule(clock), at(when)).unwrap();
-        let segment = super::plan::Standing::at(&self.tables, &self.host, clock, at(when));
+        let segment = super::Standing::at(&self.tables, &self.host, clock, at(when));
         if self.is_true(clock, when) {
             assert_eq!(segment.offset, Span::ZERO);
             return 0;

@@ -22,37 +22,6 @@ pub enum Shape {
     },
 }
 
-/// What happened at a segment's start; with it, a writer lays the rest of a schedule anew when a fault comes between.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Event {
-    /// The schedule's beginning, or a bare continuation.
-    Start = 0,
-    /// The base offset moved by [`Segment::step`].
-    Step = 1,
-    /// The base rate changed.
-    Rate = 2,
-    /// A temporary fault (slew, stall, strobe) began.
-    TemporaryBegins = 3,
-    /// The temporary fault ended.
-    TemporaryEnds = 4,
-    /// Everything ended: the clock is healed.
-    Heal = 5,
-}
-
-impl Event {
-    const fn from_bits(bits: u8) -> Self {
-        match bits {
-            1 => Event::Step,
-            2 => Event::Rate,
-            3 => Event::TemporaryBegins,
-            4 => Event::TemporaryEnds,
-            5 => Event::Heal,
-            _ => Event::Start,
-        }
-    }
-}
-
 /// One piece of a schedule: from `from` until the next segment's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
@@ -63,16 +32,12 @@ pub struct Segment {
     pub until_sec: i64,
     /// How the clock runs.
     pub shape: Shape,
-    /// What happened at the start.
-    pub event: Event,
     /// What the clock shows at `from`, less `from`, less a strobe's amplitude.
     pub offset: Span,
     /// The rate in force: the base rate and that of a slew or a stall together.
     pub rate: Rate,
     /// The base rate alone.
     pub base_rate: Rate,
-    /// By how much the base offset moved, where the event is a step.
-    pub step: Span,
     /// The change that this segment is the work of; 0 for none.
     pub change: u32,
 }
@@ -83,11 +48,9 @@ impl Segment {
         from: HostInstant::MIN,
         until_sec: i64::MAX,
         shape: Shape::True,
-        event: Event::Start,
         offset: Span::ZERO,
         rate: Rate::TRUE,
         base_rate: Rate::TRUE,
-        step: Span::ZERO,
         change: 0,
     };
 
@@ -130,12 +93,12 @@ const KIND_STROBE: u8 = 2;
 /// | word | holds |
 /// | --- | --- |
 /// | 0 | start: seconds |
-/// | 1 | start: nanoseconds (32 bits), kind (8), event (8) |
+/// | 1 | start: nanoseconds (32 bits), kind (8) |
 /// | 2 | offset: seconds |
 /// | 3 | offset: nanoseconds (32 bits), change id (32) |
 /// | 4 | rate, parts per 2^32 |
 /// | 5 | the second in which it ends |
-/// | 6 | strobe: amplitude; otherwise the event's step |
+/// | 6 | strobe: amplitude |
 /// | 7 | strobe: period; otherwise the base rate |
 #[repr(C, align(64))]
 #[derive(Debug, Default)]
@@ -146,7 +109,7 @@ pub struct SegmentCell([AtomicU64; 8]);
 pub struct Hot {
     /// Start: seconds.
     pub from_sec: i64,
-    /// Start: nanoseconds (32 bits), kind (8), event (8).
+    /// Start: nanoseconds (32 bits), kind (8).
     pub from_nsec_kind: u64,
     /// Offset: seconds.
     pub offset_sec: i64,
@@ -221,11 +184,9 @@ impl SegmentCell {
             from: HostInstant::from_split(hot.from_sec, hot.from_nsec()),
             until_sec: hot.until_sec,
             shape,
-            event: Event::from_bits(((bits >> 8) & 0xff) as u8),
             offset: offset_of(hot.offset_sec, hot.offset_nsec()),
             rate: Rate::from_parts(hot.rate),
             base_rate: Rate::from_parts(if strobe { hot.rate } else { seven }),
-            step: if strobe { Span::ZERO } else { Span::from_nanos(six) },
             change: (hot.offset_nsec_change >> 32) as u32,
         }
     }
@@ -235,13 +196,12 @@ impl SegmentCell {
         let (from_sec, from_nsec) = segment.from.split();
         let (offset_sec, offset_nsec) = segment.offset.split();
         let (kind, six, seven) = match segment.shape {
-            Shape::True => (KIND_TRUE, segment.step.as_nanos(), segment.base_rate.as_parts()),
-            Shape::Linear => (KIND_LINEAR, segment.step.as_nanos(), segment.base_rate.as_parts()),
+            Shape::True => (KIND_TRUE, 0, segment.base_rate.as_parts()),
+            Shape::Linear => (KIND_LINEAR, 0, segment.base_rate.as_parts()),
             Shape::Strobe { amplitude, period } => (KIND_STROBE, amplitude.as_nanos(), period.as_nanos()),
         };
-        let bits = u64::from(kind) | (segment.event as u64) << 8;
         self.set(0, from_sec as u64);
-        self.set(1, u64::from(from_nsec) | bits << 32);
+        self.set(1, u64::from(from_nsec) | u64::from(kind) << 32);
         self.set(2, offset_sec as u64);
         self.set(3, u64::from(offset_nsec) | u64::from(segment.change) << 32);
         self.set(4, segment.rate.as_parts() as u64);

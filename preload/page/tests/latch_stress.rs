@@ -21,7 +21,7 @@ use std::time::Duration;
 use falseticker_page::latch::{self, READ_ATTEMPTS};
 use falseticker_page::layout::{Clock, Page, SLOTS, Slot};
 use falseticker_page::schedule::{find, value};
-use falseticker_page::segment::{Event, Segment, SegmentCell, Shape};
+use falseticker_page::segment::{Segment, SegmentCell, Shape};
 use falseticker_page::time::{HostInstant, Rate, Span};
 
 /// How far ahead of its publication a change takes effect.
@@ -168,7 +168,6 @@ fn toggled(old: &[Segment], from: HostInstant) -> Vec<Segment> {
     let mut new = kept.to_vec();
     new.push(Segment {
         from,
-        event: Event::TemporaryBegins,
         offset: Span::from_nanos(shown.as_nanos() - from.as_nanos()),
         rate,
         ..*current

@@ -5,7 +5,7 @@
 
 use falseticker_page::change::{Change, ChangeCell, Kind};
 use falseticker_page::schedule::{find, reaches, value};
-use falseticker_page::segment::{Event, Segment, SegmentCell, Shape};
+use falseticker_page::segment::{Segment, SegmentCell, Shape};
 use falseticker_page::time::{HostInstant, NodeInstant, Rate, Span};
 use proptest::prelude::*;
 
@@ -62,17 +62,15 @@ fn cells(segments: &[Segment]) -> Vec<SegmentCell> {
         .collect()
 }
 
-/// A segment from its figures; of a strobe, as stored, the base rate is the rate and there is no step.
+/// A segment from its figures; of a strobe, as stored, the base rate is the rate.
 fn segment(from: i64, offset: i64, rate: i64, shape: Shape) -> Segment {
     Segment {
         from: HostInstant::from_nanos(from),
         until_sec: i64::MAX,
         shape,
-        event: Event::Start,
         offset: Span::from_nanos(offset),
         rate: Rate::from_parts(rate),
         base_rate: Rate::from_parts(rate),
-        step: Span::ZERO,
         change: 0,
     }
 }
@@ -335,21 +333,16 @@ proptest! {
         from in instants(),
         until_sec in any::<i64>(),
         shape in shapes(),
-        event in prop::sample::select(vec![
-            Event::Start, Event::Step, Event::Rate, Event::TemporaryBegins, Event::TemporaryEnds, Event::Heal,
-        ]),
-        (offset, step) in (spans(), spans()),
+        offset in spans(),
         (rate, base_rate) in (any::<i64>(), any::<i64>()),
         change in any::<u32>(),
     ) {
         let strobe = matches!(shape, Shape::Strobe { .. });
         let stored = Segment {
             until_sec,
-            event,
             change,
             // A strobe runs at the base rate and steps nothing: its two words hold amplitude and period.
             base_rate: Rate::from_parts(if strobe { rate } else { base_rate }),
-            step: if strobe { Span::ZERO } else { Span::from_nanos(step) },
             ..segment(from, offset, rate, shape)
         };
         let cell = SegmentCell::default();
