@@ -1,0 +1,45 @@
+//! `falseticker create NODE`.
+
+use falseticker::node::{Kind, MadeBy, NodeName};
+use falseticker::{Node, Result};
+use serde_json::json;
+
+use super::output::Reply;
+
+const EXAMPLES: &str = "\
+Examples:
+  falseticker create a                      then: falseticker run --node a -- COMMAND
+  falseticker create db --share             for programs that change user (PostgreSQL)
+  falseticker create a --monotonic          its monotonic clocks may be faulted too";
+
+/// Its flags.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The node's name
+    #[arg(value_name = "NODE")]
+    pub node: NodeName,
+
+    /// Let faults touch its monotonic clocks too (--clock all); fixed from now on
+    #[arg(long)]
+    pub monotonic: bool,
+
+    /// Let programs of other users be in it, and those that change user
+    #[arg(long)]
+    pub share: bool,
+}
+
+/// Makes a node.
+pub fn create(args: &Args) -> Result<Reply> {
+    let kind = Kind { made_by: MadeBy::Create, monotonic: args.monotonic, share: args.share };
+    let node = Node::make(&args.node, kind)?;
+    let name = node.name();
+    let text = format!("node {name}: created; run something in it: falseticker run --node {name} -- COMMAND");
+    let json = json!({
+        "node": name,
+        "directory": node.dir().path().display().to_string(),
+        "monotonic": kind.monotonic,
+        "share": kind.share,
+    });
+    Ok(Reply::done(text, json))
+}

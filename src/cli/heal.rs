@@ -1,0 +1,132 @@
+//! `falseticker heal [NODE...]`.
+//!
+//! What must hold: a node that cannot be healed does not keep the others from it; thawing does not depend on a page
+//! that can be read.
+
+use falseticker::node::{Answer, Applied, BaseDir, NodeDir, NodeName};
+use falseticker::units::{format_rate, format_span};
+use falseticker::{Error, Heal, Node, Rate, Result, Span, freeze};
+use serde_json::{Value, json};
+
+use super::output::{Output, Reply, complain, error_json};
+use super::table::count;
+use super::{exit, fault, values};
+
+const EXAMPLES: &str = "\
+Examples:
+  falseticker heal                          every node
+  falseticker heal a b                      these
+  falseticker heal a --slew 500ppm          led back without a step
+  falseticker heal a --wait 5s              and wait until every process has read it
+
+What is planned is cancelled, frozen processes go on, and the wall clock is true again. The monotonic clocks run at \
+the true rate and keep their offsets, since they never run backward; status shows them.";
+
+/// Its flags.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The nodes; without names, all
+    #[arg(value_name = "NODE")]
+    pub nodes: Vec<NodeName>,
+
+    /// Lead wall clocks back at RATE, a deviation such as 500ppm, instead of by a step
+    #[arg(long, value_name = "RATE", allow_hyphen_values = true, value_parser = values::way_back)]
+    pub slew: Option<Rate>,
+
+    /// Wait until every reached process that runs has read its clock since, SPAN at most; exit 1 if not
+    #[arg(long, value_name = "SPAN", allow_hyphen_values = true, value_parser = values::limit)]
+    pub wait: Option<Span>,
+}
+
+/// What was done to one node.
+struct Healed {
+    dir: NodeDir,
+    thawed: Option<Vec<i32>>,
+    applied: Option<Applied>,
+    answer: Option<Answer>,
+}
+
+/// Heals nodes.
+pub fn heal(args: &Args, output: &Output) -> Result<Reply> {
+    let base = BaseDir::find()?;
+    let dirs = if args.nodes.is_empty() {
+        NodeDir::list(&base)?.into_iter().map(Ok).collect::<Vec<_>>()
+    } else {
+        args.nodes.iter().map(|name| NodeDir::open(&base, name).map_err(|why| (name.clone(), why))).collect()
+    };
+    if dirs.is_empty() {
+        output.say("no nodes")?;
+    }
+    let (mut healed, mut failed) = (Vec::new(), Vec::new());
+    let mut code = exit::DONE;
+    for dir in dirs {
+        let done = dir.and_then(|dir| heal_one(&dir, args, output).map_err(|why| (dir.name().clone(), why)));
+        match done {
+            Ok(one) => {
+                let no = one.answer.as_ref().is_some_and(|answer| !answer.is_yes());
+                code = code.max(if no { exit::NO } else { exit::DONE });
+                healed.push(to_json(&one));
+            }
+            Err((name, why)) => {
+                code = code.max(exit::code(&why, false));
+                complain(&why);
+                failed.push(json!({ "node": name, "error": error_json(&why) }));
+            }
+        }
+    }
+    Ok(Reply::done("", json!({ "healed": healed, "failed": failed })).with_code(code))
+}
+
+fn heal_one(dir: &NodeDir, args: &Args, output: &Output) -> Result<Healed> {
+    let thawed = freeze::thaw(dir.path())?.map(|record| record.processes.iter().map(|id| id.pid).collect());
+    let how = args.slew.map_or(Heal::Step, Heal::Slew);
+    let node = Node::of_dir(dir.clone()).map_err(|why| damaged(dir, &why))?;
+    let applied = node.heal_clocks(how)?;
+    let mut healed = Healed { dir: dir.clone(), thawed, applied, answer: None };
+    output.say(&line(&healed, args.slew))?;
+    if let (Some(applied), Some(limit)) = (&healed.applied, args.wait) {
+        let answer = node.wait_until_read(applied, limit)?;
+        output.say(fault::evidence_lines(&answer).trim_end())?;
+        healed.answer = Some(answer);
+    }
+    Ok(healed)
+}
+
+/// A page that cannot be read cannot be healed, and the error should say what became of the rest.
+fn damaged(dir: &NodeDir, why: &Error) -> Error {
+    let error = Error::new(why.kind(), format_args!("heal node {}", dir.name()), why);
+    error.remedy(format_args!("falseticker remove {}", dir.name()))
+}
+
+fn line(healed: &Healed, slew: Option<Rate>) -> String {
+    let mut said = Vec::new();
+    match (&healed.applied, slew) {
+        (Some(applied), slew) => {
+            let clocks = format!("(change {}, {})", applied.id, applied.clocks.join(" "));
+            match (slew, applied.until) {
+                (Some(rate), Some(until)) => {
+                    let length = format_span(until.saturating_since(applied.at));
+                    said.push(format!("led back at {}, true in {length} {clocks}", format_rate(rate)));
+                }
+                _ => said.push(format!("healed {clocks}")),
+            }
+            if applied.late_by != Span::ZERO {
+                said.push(format!("late by {}", format_span(applied.late_by)));
+            }
+        }
+        (None, _) if healed.thawed.is_none() => said.push("nothing to heal".to_owned()),
+        (None, _) => {}
+    }
+    if let Some(pids) = &healed.thawed {
+        said.push(format!("thawed, {}", count(pids.len(), "process", "processes")));
+    }
+    format!("node {}: {}", healed.dir.name(), said.join("; "))
+}
+
+fn to_json(healed: &Healed) -> Value {
+    let mut json = fault::change_json(healed.applied.as_ref(), healed.answer.as_ref());
+    json["node"] = json!(healed.dir.name());
+    json["thawed"] = json!(healed.thawed.as_deref().unwrap_or_default());
+    json
+}
