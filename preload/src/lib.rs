@@ -10,6 +10,12 @@
 //! 3. No read is skewed twice: the clock underneath is always the true vDSO or the kernel.
 //! 4. What cannot be set up is said: in the process's row of evidence, or by refusing the node's first process.
 #![no_std]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "system calls and C structures carry signed and unsigned numbers in the same words"
+)]
 
 mod abi;
 mod detour;

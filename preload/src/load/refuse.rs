@@ -48,8 +48,14 @@ pub fn first_process(why: Why) {
     if !is_first() {
         return;
     }
-    for part in [b"falseticker: cannot reach the program: ".as_slice(), why.text()] {
-        sys::write_stderr(part);
+    sys::write_stderr(b"falseticker: cannot reach the program: ");
+    sys::write_stderr(why.text());
+    if let Why::NoProc(errno) | Why::NoPage(errno) = why {
+        let number =
+            [b'0' + (errno / 100 % 10) as u8, b'0' + (errno / 10 % 10) as u8, b'0' + (errno % 10) as u8];
+        sys::write_stderr(b"  the kernel's errno: ");
+        sys::write_stderr(&number);
+        sys::write_stderr(b"\n");
     }
     sys::exit_group(EXIT);
 }

@@ -79,7 +79,7 @@ fn apply(segment: &Hot, now: &Timespec) -> (i64, i64) {
     if segment.rate != 0 {
         let elapsed = now.sec.wrapping_sub(segment.from_sec).wrapping_mul(NANOS_PER_SEC);
         let elapsed = elapsed.wrapping_add(now.nsec.wrapping_sub(segment.from_nsec()));
-        nsec = nsec.wrapping_add((i128::from(elapsed) * i128::from(segment.rate) >> 32) as i64);
+        nsec = nsec.wrapping_add(((i128::from(elapsed) * i128::from(segment.rate)) >> 32) as i64);
     }
     if nsec as u64 >= NANOS_PER_SEC as u64 {
         let over = seconds_over(nsec);

@@ -22,8 +22,6 @@ pub use x86_64::*;
 
 /// The errnos that are told apart.
 pub mod errno {
-    /// Operation not permitted.
-    pub const EPERM: i32 = 1;
     /// No such file or directory.
     pub const ENOENT: i32 = 2;
     /// Interrupted.
@@ -134,12 +132,6 @@ pub fn read(fd: &Fd, into: &mut [u8]) -> Result<usize, i32> {
     }
 }
 
-/// Reads at `offset`; may be short.
-pub fn pread(fd: &Fd, into: &mut [u8], offset: usize) -> Result<usize, i32> {
-    // SAFETY: the kernel writes at most `len` bytes to the live buffer.
-    check(unsafe { syscall4(nr::PREAD64, fd.raw(), into.as_mut_ptr() as usize, into.len(), offset) })
-}
-
 /// Writes at `offset`; may be short.
 ///
 /// # Safety
@@ -199,12 +191,6 @@ pub unsafe fn mprotect(address: usize, length: usize, protection: usize) -> Resu
 pub fn getpid() -> i32 {
     // SAFETY: no argument, no effect.
     (unsafe { syscall0(nr::GETPID) }) as i32
-}
-
-/// The thread's id.
-pub fn gettid() -> i32 {
-    // SAFETY: no argument, no effect.
-    (unsafe { syscall0(nr::GETTID) }) as i32
 }
 
 /// The soft and the hard limit of the main stack's growth.
