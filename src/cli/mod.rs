@@ -2,7 +2,7 @@
 //! into a [`Reply`].
 //!
 //! What must hold: nothing is decided here that a program which uses the library could not decide as well; every
-//! command but those that only print begins with a sweep; no thread is ever started, since `run` forks; the exit code
+//! command but those that only print begins with a sweep; no thread is started before `run` forks; the exit code
 //! is one of [`exit::TABLE`].
 
 mod args;
@@ -92,9 +92,9 @@ fn dispatch(command: &Command, output: &Output) -> Result<Reply> {
 /// Puts right what killed processes left behind. That it cannot is no reason not to do what was asked.
 fn sweep() {
     // Where no nodes can live the command itself says so, if it needs any.
-    if BaseDir::find().is_ok()
-        && let Err(why) = node::sweep()
-    {
+    let Ok(base) = BaseDir::find() else { return };
+    tracing::info!("nodes live in {}", base.path().display());
+    if let Err(why) = node::sweep() {
         tracing::warn!("{why}");
     }
 }

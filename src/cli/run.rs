@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use falseticker::fault::{Clocks, Drift, Fault, Jump, Set, Stall};
 use falseticker::node::NodeName;
+use falseticker::run::Request;
 use falseticker::units::{Faketime, Start};
 use falseticker::{NodeInstant, Rate, Result, Span};
 
@@ -113,22 +114,5 @@ fn of_faketime(faketime: &Faketime) -> Vec<Fault> {
 
 /// Runs a command in a node.
 pub fn run(args: &Args) -> Result<Reply> {
-    supervised(&args.request()).map(Reply::silent)
-}
-
-/// What the library's `run` takes; it comes with the supervisor.
-#[derive(Clone, Debug)]
-pub struct Request {
-    pub command: Vec<OsString>,
-    pub node: Option<NodeName>,
-    pub monotonic: bool,
-    pub share: bool,
-    pub clocks: Clocks,
-    pub faults: Vec<Fault>,
-    pub report: Option<PathBuf>,
-}
-
-fn supervised(request: &Request) -> Result<u8> {
-    let attempted = format!("run {}", request.command.join(" ".as_ref()).display());
-    Err(falseticker::Error::not_applied(attempted, "this build has no supervisor yet"))
+    falseticker::run::run(&args.request()).map(Reply::silent)
 }
