@@ -125,13 +125,12 @@ pub fn launch(command: &Command, home: &mut Home, not_before: HostInstant) -> Re
     let mut birth = Birth { command, home, keeper, messages: File::from(told), not_before };
     birth
         .complete(File::from(go), File::from(failure))
-        .map_err(|why| {
+        .inspect_err(|_| {
             // Without its word the target has ended, and the keeper after it; it has seen to the node.
             birth.outlast();
             raw::block_signals(target.mask);
-            why
         })
-        .and_then(|(target, keeper)| Ok(Launched { target, keeper, messages: birth.messages }))
+        .map(|(target, keeper)| Launched { target, keeper, messages: birth.messages })
 }
 
 /// A keeper that was forked, and a target that perhaps was.

@@ -103,10 +103,10 @@ impl<'a> Supervisor<'a> {
 
     fn step(&mut self) -> Result<()> {
         let ready = self.poll()?;
-        if ready[0] {
-            if let Some(received) = self.signals.next() {
-                self.receive(received)?;
-            }
+        if ready[0]
+            && let Some(received) = self.signals.next()
+        {
+            self.receive(received)?;
         }
         if ready[1] {
             self.hear()?;

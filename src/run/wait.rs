@@ -27,9 +27,10 @@ pub fn wait_for(pid: i32, flags: i32) -> Result<Option<i32>, Errno> {
 pub fn stop_by(signal: i32) {
     let Ok(signal) = Signal::try_from(signal) else { return };
     let old = set(signal, nix::sys::signal::SigHandler::SigDfl);
-    let mask = raw::block_signals(signals::watched() & !(1 << (signal as i32 - 1)));
-    // To this thread, so that it has stopped when the call returns.
+    // Raised while it is blocked: if the terminal's own awaits this process too, one stop takes both, since SIGCONT
+    // discards whatever stop is pending.
     let _ = nix::sys::signal::raise(signal);
+    let mask = raw::block_signals(signals::watched() & !(1 << (signal as i32 - 1)));
     raw::block_signals(mask);
     if let Some(old) = old {
         set(signal, old);
