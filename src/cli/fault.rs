@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use falseticker::fault::{Clocks, Fault};
 use falseticker::node::{Answer, Applied, Asked, NodeName};
-use falseticker::units::format_span;
 use falseticker::{HostInstant, Node, Result, Span};
 use serde_json::{Value, json};
 
 use super::output::{Output, Reply};
+use super::table::{cut, near, short};
 use super::{exit, values};
 
 /// The flags of every clock fault.
@@ -58,13 +58,13 @@ pub fn line(node: &Node, applied: &Applied) -> String {
         applied.clocks.join(" ")
     );
     if let Some(until) = applied.until {
-        let _ = write!(line, ", for {}", format_span(until.saturating_since(applied.at)));
+        let _ = write!(line, ", for {}", near(until.saturating_since(applied.at)));
     }
     if applied.late_by != Span::ZERO {
         let _ = write!(
             line,
             "\n  late by {}: a process may have read true time after the fault was to begin",
-            format_span(applied.late_by)
+            short(applied.late_by)
         );
     }
     line
@@ -116,7 +116,7 @@ pub fn evidence_lines(answer: &Answer) -> String {
             (None, true) => "is frozen, and has not read its clock".to_owned(),
             (None, false) => "has not read its clock".to_owned(),
         };
-        let _ = writeln!(text, "  {:>width$} {said}: {}", asked.id, super::table::cut(&asked.command, 30));
+        let _ = writeln!(text, "  {:>width$} {said}: {}", asked.id, cut(&asked.command, 30));
     }
     if answer.asked.is_empty() {
         text.push_str("  no process is reached, so that nobody could read it\n");
@@ -124,16 +124,4 @@ pub fn evidence_lines(answer: &Answer) -> String {
         text.push_str("  every process is frozen, so that nobody could read it\n");
     }
     text
-}
-
-/// A span to as many digits as people compare.
-pub fn short(span: Span) -> String {
-    let size = span.unsigned_nanos();
-    let unit: i64 = match size {
-        0..10_000 => 1,
-        10_000..10_000_000 => 1_000,
-        10_000_000..10_000_000_000 => 1_000_000,
-        _ => 1_000_000_000,
-    };
-    format_span(Span::from_nanos(span.as_nanos() / unit * unit))
 }

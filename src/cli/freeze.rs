@@ -18,8 +18,8 @@ use nix::sys::time::{TimeSpec, TimeValLike};
 use serde_json::{Value, json};
 
 use super::output::{Output, Reply};
-use super::table::count;
-use super::{exit, fault, values};
+use super::table::{count, short};
+use super::{exit, values};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -73,7 +73,7 @@ pub fn freeze(args: &Args, output: &Output) -> Result<Reply> {
             (thawed, Some(ended))
         }
     };
-    let after = fault::short(thawed.first_resumed.saturating_since(since));
+    let after = short(thawed.first_resumed.saturating_since(since));
     let (how, words, code) = match said {
         None => ("interrupted", "interrupted: thawed", ErrorKind::Interrupted.exit_code()),
         Some(Ended::AsPlanned) => ("as-planned", "thawed", exit::DONE),
@@ -89,7 +89,7 @@ pub fn freeze(args: &Args, output: &Output) -> Result<Reply> {
 /// "node a: 3 processes frozen within 1.2ms, for 5s".
 fn line(node: &Node, report: &FreezeReport, lasts: Option<Span>) -> String {
     let stopped = count(report.processes.len(), "process", "processes");
-    let within = fault::short(report.last_confirmed.saturating_since(report.first_stop));
+    let within = short(report.last_confirmed.saturating_since(report.first_stop));
     let until = match lasts {
         Some(lasts) => format!(", for {}", format_span(lasts)),
         None => format!("; to go on: falseticker thaw {}", node.name()),

@@ -4,12 +4,12 @@
 //! that can be read.
 
 use falseticker::node::{Answer, Applied, BaseDir, NodeDir, NodeName};
-use falseticker::units::{format_rate, format_span};
+use falseticker::units::format_rate;
 use falseticker::{Error, Heal, Node, Rate, Result, Span, freeze};
 use serde_json::{Value, json};
 
 use super::output::{Output, Reply, complain, error_json};
-use super::table::count;
+use super::table::{count, near, short};
 use super::{exit, fault, values};
 
 const EXAMPLES: &str = "\
@@ -106,13 +106,13 @@ fn line(healed: &Healed, slew: Option<Rate>) -> String {
             let clocks = format!("(change {}, {})", applied.id, applied.clocks.join(" "));
             match (slew, applied.until) {
                 (Some(rate), Some(until)) => {
-                    let length = format_span(until.saturating_since(applied.at));
+                    let length = near(until.saturating_since(applied.at));
                     said.push(format!("led back at {}, true in {length} {clocks}", format_rate(rate)));
                 }
                 _ => said.push(format!("healed {clocks}")),
             }
             if applied.late_by != Span::ZERO {
-                said.push(format!("late by {}", format_span(applied.late_by)));
+                said.push(format!("late by {}", short(applied.late_by)));
             }
         }
         (None, _) if healed.thawed.is_none() => said.push("nothing to heal".to_owned()),

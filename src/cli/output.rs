@@ -40,16 +40,10 @@ impl Reply {
         Reply { code, ..self }
     }
 
-    /// The exit code.
+    /// What is printed for people.
     #[cfg(test)]
-    pub fn code(&self) -> u8 {
-        self.code
-    }
-
-    /// What `--json` prints.
-    #[cfg(test)]
-    pub fn json(&self) -> Option<&Value> {
-        self.json.as_ref()
+    pub fn text(&self) -> &[u8] {
+        &self.text
     }
 }
 

@@ -106,7 +106,8 @@ fn of_faketime(faketime: &Faketime) -> Vec<Fault> {
         Start::Offset(Span::ZERO) => Vec::new(),
         Start::Offset(by) => vec![Jump { by }.into()],
         Start::At(to) => vec![Set { to }.into()],
-        Start::Stopped(to) => vec![Set { to }.into(), Stall.into()],
+        // In this order the clock stands at the instant itself: it does not run between the two.
+        Start::Stopped(to) => vec![Stall.into(), Set { to }.into()],
     };
     faults.extend(faketime.rate.filter(|rate| *rate != Rate::TRUE).map(|rate| Fault::from(Drift { rate })));
     faults

@@ -1,4 +1,7 @@
-//! Text for people: columns, counts, cuts.
+//! Text for people: columns, counts, cuts, and spans with as many digits as anybody reads.
+
+use falseticker::Span;
+use falseticker::units::format_span;
 
 /// "1 process", "3 processes".
 pub fn count(count: usize, one: &str, several: &str) -> String {
@@ -38,9 +41,56 @@ pub fn columns(indent: usize, rows: &[Vec<String>]) -> String {
     text
 }
 
+/// A span to three digits or more: how long something took.
+pub fn short(span: Span) -> String {
+    let unit = match span.unsigned_nanos() {
+        0..10_000 => 1,
+        10_000..10_000_000 => 1_000,
+        10_000_000..10_000_000_000 => 1_000_000,
+        _ => 1_000_000_000,
+    };
+    format_span(rounded(span, unit))
+}
+
+/// A span without what clocks that are read one after the other differ by: an offset, a length that was computed.
+pub fn near(span: Span) -> String {
+    let unit = match span.unsigned_nanos() {
+        0..1_000_000 => 1,
+        1_000_000..1_000_000_000 => 1_000,
+        _ => 1_000_000,
+    };
+    format_span(rounded(span, unit))
+}
+
+/// The nearest multiple of so many nanoseconds.
+fn rounded(span: Span, unit: i64) -> Span {
+    let half = if span.is_negative() { -unit / 2 } else { unit / 2 };
+    Span::from_nanos(span.as_nanos().saturating_add(half) / unit * unit)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spans_have_as_many_digits_as_are_read() {
+        for (nanos, brief, precise) in [
+            (0, "0s", "0s"),
+            (9_999, "9.999us", "9.999us"),
+            (808_499, "808us", "808.499us"),
+            (3_709_512, "3.71ms", "3.71ms"),
+            (1_999_999_672_174, "33m20s", "33m20s"),
+            (-3_599_999_999_958, "-1h", "-1h"),
+            (1_234_567_890, "1.235s", "1.235s"),
+            (-1_500_000_000, "-1.5s", "-1.5s"),
+            (i64::MIN, "-106751d23h47m16s", "-106751d23h47m16.854s"),
+        ] {
+            assert_eq!(
+                (short(Span::from_nanos(nanos)).as_str(), near(Span::from_nanos(nanos)).as_str()),
+                (brief, precise)
+            );
+        }
+    }
 
     #[test]
     fn counts_read_well() {

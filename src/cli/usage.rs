@@ -6,11 +6,14 @@
 use std::error::Error as _;
 use std::ffi::OsString;
 
-use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind as ClapKind};
+use clap::{CommandFactory, Parser};
 use falseticker::Error;
 
 use super::args::{Cli, Command};
+
+/// What an error of usage says was attempted.
+const ATTEMPTED: &str = "understand the command line";
 
 /// Why a command line leads to no command.
 #[derive(Debug)]
@@ -41,7 +44,7 @@ pub fn parse(words: &[OsString]) -> Result<Cli, Stop> {
             let _ = flaw.print();
             Stop::Printed(falseticker::ErrorKind::BadInput.exit_code())
         } else {
-            refused(explain(&flaw), !run && wants_json(words))
+            refused(explain(&flaw, words), !run && wants_json(words))
         }
     })?;
     match &cli.command {
@@ -55,7 +58,7 @@ pub fn parse(words: &[OsString]) -> Result<Cli, Stop> {
 }
 
 /// What clap says, as an error of ours.
-fn explain(flaw: &clap::Error) -> Error {
+fn explain(flaw: &clap::Error, words: &[OsString]) -> Error {
     if let Some(ours) = flaw.source().and_then(|source| source.downcast_ref::<Error>()) {
         let flag = match flaw.get(ContextKind::InvalidArg) {
             Some(ContextValue::String(name)) if name.starts_with('-') => name.split(' ').next(),
@@ -66,24 +69,54 @@ fn explain(flaw: &clap::Error) -> Error {
         let error = Error::new(ours.kind(), attempted, ours.why());
         return ours.help().map_or(error.clone(), |help| error.remedy(help));
     }
-    let text = flaw.render().to_string();
-    let mut why: Vec<&str> = Vec::new();
-    let mut help: Vec<String> = Vec::new();
-    for paragraph in text.split("\n\n") {
-        let lines = || paragraph.lines().map(str::trim).filter(|line| !line.is_empty());
-        for line in lines() {
-            if let Some(tip) = line.strip_prefix("tip: ") {
-                help.push(tip.to_owned());
-            } else if let Some(usage) = line.strip_prefix("Usage: ") {
-                help.push(format!("usage: {usage}"));
-            } else if why.is_empty() || !(help.is_empty() && line.starts_with("For more information")) {
-                why.push(line.trim_start_matches("error: "));
-            }
+    if let Some(flag) = unknown_flag(flaw, words) {
+        return Error::bad_input(ATTEMPTED, format_args!("unexpected argument '{flag}' found"))
+            .remedy("see --help");
+    }
+    of_text(&flaw.render().to_string())
+}
+
+/// The flag that nobody knows and that stood where a value with a sign may stand: clap takes it for that value, and
+/// complains of the value itself.
+fn unknown_flag<'a>(flaw: &clap::Error, words: &'a [OsString]) -> Option<&'a str> {
+    let blamed = match flaw.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(blamed)) => blamed,
+        _ => return None,
+    };
+    if flaw.kind() != ClapKind::UnknownArgument || blamed.starts_with("--") {
+        return None;
+    }
+    let cli = Cli::command();
+    let name = words.iter().skip(1).find(|word| !word.as_encoded_bytes().starts_with(b"-"))?;
+    let command = cli.find_subcommand(name)?;
+    let known = |flag: &str| {
+        let all = cli.get_arguments().chain(command.get_arguments());
+        all.filter_map(clap::Arg::get_long).chain(["help"]).any(|long| long == flag)
+    };
+    let flags = words.iter().skip(1).take_while(|word| *word != "--").filter_map(|word| word.to_str());
+    flags
+        .filter(|word| {
+            word.strip_prefix("--").is_some_and(|flag| !known(flag.split('=').next().unwrap_or(flag)))
+        })
+        .next()
+}
+
+/// What clap prints, sorted into what is wrong and what helps.
+fn of_text(text: &str) -> Error {
+    let (mut why, mut tips, mut usage) = (Vec::new(), Vec::new(), None);
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if let Some(tip) = line.strip_prefix("tip: ") {
+            // That a flag nobody knows could be a value after `--` is true, and never meant.
+            tips.extend((!tip.starts_with("to pass ")).then_some(tip));
+        } else if let Some(line) = line.strip_prefix("Usage: ") {
+            usage = Some(format!("usage: {line}"));
+        } else if !line.starts_with("For more information") {
+            why.push(line.trim_start_matches("error: "));
         }
     }
-    why.retain(|line| !line.starts_with("For more information"));
-    let error = Error::bad_input("understand the command line", why.join(" "));
-    if help.is_empty() { error.remedy("see --help") } else { error.remedy(help.join("\n        ")) }
+    // Beside a tip the usage says little: clap narrows it down to the flag that it guesses.
+    let help = if tips.is_empty() { usage } else { Some(tips.join("; ")) };
+    Error::bad_input(ATTEMPTED, why.join(" ")).remedy(help.unwrap_or_else(|| "see --help".to_owned()))
 }
 
 /// Whether the command is `run`: only flags without values can come before a command.

@@ -273,9 +273,15 @@ fn process(node: &Node, reached: &Reached, tables: &Tables, changes: &[ChangeSta
         Some(Mark { change: change.id, latency_ns: at.saturating_since(change.at).as_nanos() })
     };
     let evidence: Vec<Mark> = tables.changes.iter().filter_map(read).collect();
+    // A later change that both are in force under carries the earlier one along.
+    let read_since = |change: &ChangeStatus| {
+        let touches = |later: &&ChangeStatus| later.clocks.iter().any(|clock| change.clocks.contains(clock));
+        let later = changes.iter().filter(|later| later.id >= change.id).filter(touches);
+        later.into_iter().any(|later| evidence.iter().any(|mark| mark.change == later.id))
+    };
     let unread = changes
         .iter()
-        .filter(|change| change.state == "in force" && !evidence.iter().any(|mark| mark.change == change.id))
+        .filter(|change| change.state == "in force" && !read_since(change))
         .map(|change| change.id)
         .collect();
     ProcessStatus {

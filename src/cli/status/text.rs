@@ -2,11 +2,10 @@
 
 use falseticker::node::status::{ChangeStatus, ClockStatus, Escaped, ProcessStatus};
 use falseticker::node::{MadeBy, Status};
-use falseticker::units::{format_rate, format_span};
+use falseticker::units::format_rate;
 use falseticker::{Rate, Span};
 
-use crate::cli::fault::short;
-use crate::cli::table::{columns, count, cut};
+use crate::cli::table::{columns, count, cut, near, short};
 
 const WIDTH: usize = 80;
 
@@ -66,17 +65,9 @@ fn clocks(status: &Status) -> String {
     columns(2, &[head, row("wall", &clocks.wall), row("mono", &clocks.mono), row("boot", &clocks.boot)])
 }
 
-/// An offset without the nanoseconds by which two readings of the host differ.
 fn offset(nanos: i64) -> String {
-    let unit: i64 = match nanos.unsigned_abs() {
-        0..1_000_000 => 1,
-        1_000_000..1_000_000_000 => 1_000,
-        _ => 1_000_000,
-    };
-    let half = if nanos < 0 { -unit / 2 } else { unit / 2 };
-    let rounded = Span::from_nanos(nanos.saturating_add(half) / unit * unit);
-    let sign = if rounded > Span::ZERO { "+" } else { "" };
-    format!("{sign}{}", format_span(rounded))
+    let sign = if nanos > 0 { "+" } else { "" };
+    format!("{sign}{}", near(Span::from_nanos(nanos)))
 }
 
 fn rate(ppm: f64) -> String {
@@ -91,30 +82,36 @@ fn to_millis(shown: &str) -> String {
     format!("{whole}.{}{unit}", fraction.get(..3).unwrap_or(fraction))
 }
 
+/// Whether it belongs to the change that it ends, which says when that is.
+fn is_end(change: &ChangeStatus) -> bool {
+    change.fault.starts_with("end of ")
+}
+
 fn changes(status: &Status) -> String {
-    let is_over = |change: &&ChangeStatus| matches!(change.state, "ended" | "healed");
-    let row = |change: &ChangeStatus| {
+    let (over, live): (Vec<&ChangeStatus>, Vec<&ChangeStatus>) = status
+        .changes
+        .iter()
+        .filter(|change| !is_end(change))
+        .partition(|change| matches!(change.state, "ended" | "healed"));
+    let row = |change: &&ChangeStatus| {
         let mut when = match change.state {
             "planned" => format!("in {}", between(status.now_ns, change.at_ns)),
-            _ => format!("in force since {}", between(change.at_ns, status.now_ns)),
+            _ => format!("since {}", between(change.at_ns, status.now_ns)),
         };
         if let Some(until) = change.until_ns {
-            when.push_str(&format!(", another {}", between(status.now_ns.max(change.at_ns), until)));
+            when.push_str(&format!(", for another {}", between(status.now_ns.max(change.at_ns), until)));
         }
         if change.late_by_ns != 0 {
             when.push_str(&format!(", late by {}", short(Span::from_nanos(change.late_by_ns))));
         }
         vec![change.id.to_string(), change.fault.clone(), change.clocks.join(" "), when]
     };
-    let mut rows = vec![["change", "fault", "clocks", ""].map(str::to_owned).to_vec()];
-    rows.extend(status.changes.iter().filter(|change| !is_over(change)).map(row));
-    let mut text = if rows.len() > 1 { columns(2, &rows) } else { String::new() };
-    let over: Vec<&ChangeStatus> = status.changes.iter().filter(is_over).collect();
-    // An end belongs to the change that it ended, which is named already.
-    let mut named = over.iter().rev().filter(|change| !change.fault.starts_with("end of "));
-    if let Some(last) = named.next() {
-        let earlier = named.count();
-        let more = if earlier == 0 { String::new() } else { format!(", and {earlier} earlier") };
+    let mut rows = vec![["change", "fault", "clocks", "in force"].map(str::to_owned).to_vec()];
+    rows.extend(live.iter().map(row));
+    let mut text = if live.is_empty() { String::new() } else { columns(2, &rows) };
+    if let Some((last, earlier)) = over.split_last() {
+        let more =
+            if earlier.is_empty() { String::new() } else { format!(", and {} earlier", earlier.len()) };
         text.push_str(&format!("  over: {} {} ({}){more}\n", last.id, last.fault, last.state));
     }
     text
@@ -159,15 +156,20 @@ fn processes(status: &Status) -> String {
     text
 }
 
-/// "3 after 1.2ms, 4 not read": of the changes in force.
+/// "4 not read, 3 after 1.2ms": of the changes in force, the newest first.
 fn evidence(process: &ProcessStatus, in_force: &[u32]) -> String {
-    let mark = |id: &u32| {
-        let read = process.evidence.iter().find(|mark| mark.change == *id)?;
-        Some(format!("{id} after {}", short(Span::from_nanos(read.latency_ns))))
-    };
-    let mut said: Vec<String> = in_force.iter().filter_map(mark).collect();
-    said.extend(process.unread.iter().map(|id| format!("{id} not read")));
-    if said.is_empty() { "-".to_owned() } else { said.join(", ") }
+    const NAMED: usize = 2;
+    let mut said: Vec<(u32, String)> =
+        process.unread.iter().map(|id| (*id, format!("{id} not read"))).collect();
+    let marks = process.evidence.iter().filter(|mark| in_force.contains(&mark.change));
+    said.extend(marks.map(|mark| {
+        (mark.change, format!("{} after {}", mark.change, short(Span::from_nanos(mark.latency_ns))))
+    }));
+    said.sort_by_key(|(id, _)| std::cmp::Reverse(*id));
+    let more = said.len().saturating_sub(NAMED);
+    let mut text: Vec<String> = said.into_iter().take(NAMED).map(|(_, text)| text).collect();
+    text.extend((more > 0).then(|| format!("+{more}")));
+    if text.is_empty() { "-".to_owned() } else { text.join(", ") }
 }
 
 fn escaped(status: &Status) -> String {
