@@ -1,0 +1,251 @@
+//! What a clock read costs: bare, under `falseticker run`, and under libfaketime.
+//!
+//! `cargo bench --bench reads`
+//!
+//! The measured loop runs in children: this same executable, started again each way. They stay alive and answer one
+//! request at a time, so that no two measure at once and rounds go through them in turn. A child calls libc's
+//! `clock_gettime`; it is timed by CLOCK_MONOTONIC_RAW from a syscall instruction of its own, which nothing skews; with
+//! each figure it says by how much its clock is wrong, and the figure counts only if that is what its fault makes it.
+//!
+//! Criterion measures each by itself; the table at the end has the interleaved rounds and their ratios to bare.
+#![allow(unsafe_code)]
+// Sound because the one call is of `clock_gettime` with a live timespec.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::io::{BufRead, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use criterion::Criterion;
+use falseticker::host_clock;
+use libc::{CLOCK_MONOTONIC, CLOCK_REALTIME, clockid_t};
+
+use support::child::Answering;
+use support::figures::{Figures, Table};
+use support::way::{Way, rivals};
+use support::{nanos, only_lists, raw_nanos};
+
+/// The argument that makes this executable the child.
+const CHILD: &str = "answer-reads";
+const HOUR_BACK: f64 = -3600e9;
+const ROUNDS: usize = 200;
+const READS: u64 = 20_000;
+const THREADS: [usize; 2] = [1, 2];
+
+fn main() {
+    if std::env::args().nth(1).as_deref() == Some(CHILD) {
+        return child();
+    }
+    let mut children = start();
+    by_criterion(&mut children);
+    if !only_lists() {
+        by_rounds(&mut children);
+    }
+}
+
+/// A child, and what its wall clock must show.
+struct Reader {
+    way: Way,
+    child: Answering,
+    /// By how much the wall clock is wrong at first, and how fast that grows.
+    offset: f64,
+    rate: f64,
+    /// The most that a read may cost, in bare ones, that the project has set itself.
+    target: Option<f64>,
+    started: i64,
+    /// When its wall clock was first asked, and by how much it was wrong.
+    first: Option<(f64, f64)>,
+}
+
+fn start() -> Vec<Reader> {
+    let of = |name, flags: &[&str], offset, rate, target| {
+        (Way::falseticker(name, flags), offset, rate, Some(target))
+    };
+    let mut ways = vec![
+        (Way::bare(), 0.0, 0.0, None),
+        of("idle", &[], 0.0, 0.0, 1.10),
+        of("jump -1h", &["--jump", "-1h"], HOUR_BACK, 0.0, 1.15),
+        of("jump -1h, drift 1000ppm", &["--jump", "-1h", "--drift", "1000ppm"], HOUR_BACK, 1e-3, 1.15),
+        of("jump -1h, drift 2x", &["--jump", "-1h", "--drift", "2x"], HOUR_BACK, 1.0, 1.30),
+    ];
+    ways.extend(rivals().into_iter().map(|rival| (rival, HOUR_BACK, 0.0, None)));
+    let this = std::env::current_exe().expect("this executable has a path");
+    let start = |(way, offset, rate, target): (Way, f64, f64, Option<f64>)| {
+        let started = raw_nanos();
+        let child = Answering::start(way.command(&this).arg(CHILD));
+        Reader { way, child, offset, rate, target, started, first: None }
+    };
+    ways.into_iter().map(start).collect()
+}
+
+impl Reader {
+    /// How long `reads` take each of `threads` threads, in nanoseconds.
+    fn time(&mut self, clock: clockid_t, threads: usize, reads: u64) -> f64 {
+        let answer = self.child.numbers(&format!("{clock} {threads} {reads}"));
+        let [took, at, wrong_by] = answer[..] else { panic!("{} answered {answer:?}", self.way.name) };
+        self.check(clock, nanos(at), nanos(wrong_by));
+        nanos(took)
+    }
+
+    /// Whether the fault is in force, and no other.
+    fn check(&mut self, clock: clockid_t, at: f64, wrong_by: f64) {
+        const SLACK: f64 = 1e6;
+        const START: f64 = 2e9;
+        let name = self.way.name;
+        if clock == CLOCK_MONOTONIC {
+            // libfaketime moves this clock too.
+            let undisturbed = self.way.is_rival() || wrong_by.abs() < SLACK;
+            assert!(undisturbed, "{name}: CLOCK_MONOTONIC is wrong by {wrong_by} ns");
+            return;
+        }
+        // From about its start, which is not known to the nanosecond; from the first answer, which is.
+        let expected = self.offset + (at - nanos(self.started)) * self.rate;
+        assert!(
+            (wrong_by - expected).abs() < SLACK + START * self.rate,
+            "{name}: wrong by {wrong_by} ns, not by about {expected}"
+        );
+        let &mut (first_at, first) = self.first.get_or_insert((at, wrong_by));
+        let expected = first + (at - first_at) * self.rate;
+        assert!((wrong_by - expected).abs() < SLACK, "{name}: wrong by {wrong_by} ns, not by {expected}");
+    }
+
+    fn measures(&self, clock: clockid_t) -> bool {
+        // A drift of the wall clock is no news for the other.
+        clock == CLOCK_REALTIME || self.rate == 0.0
+    }
+}
+
+fn clock_name(clock: clockid_t) -> &'static str {
+    if clock == CLOCK_REALTIME { "REALTIME" } else { "MONOTONIC" }
+}
+
+fn by_criterion(children: &mut [Reader]) {
+    let mut criterion = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(100))
+        .measurement_time(Duration::from_millis(600))
+        .configure_from_args();
+    for clock in [CLOCK_REALTIME, CLOCK_MONOTONIC] {
+        for threads in THREADS {
+            let plural = if threads == 1 { "" } else { "s" };
+            let mut group =
+                criterion.benchmark_group(format!("{}, {threads} thread{plural}", clock_name(clock)));
+            for reader in children.iter_mut().filter(|reader| reader.measures(clock)) {
+                group.bench_function(reader.way.name, |bencher| {
+                    bencher.iter_custom(|reads| {
+                        Duration::from_secs_f64(reader.time(clock, threads, reads) / 1e9)
+                    });
+                });
+            }
+            group.finish();
+        }
+    }
+    criterion.final_summary();
+}
+
+fn by_rounds(children: &mut [Reader]) {
+    let mut figures: BTreeMap<(clockid_t, usize, usize), Figures> = BTreeMap::new();
+    for _ in 0..ROUNDS {
+        for clock in [CLOCK_REALTIME, CLOCK_MONOTONIC] {
+            for threads in THREADS {
+                for (number, reader) in children.iter_mut().enumerate() {
+                    if reader.measures(clock) {
+                        let took = reader.time(clock, threads, READS) / nanos(READS.cast_signed());
+                        figures.entry((clock, threads, number)).or_default().push(took);
+                    }
+                }
+            }
+        }
+    }
+    let mut table = Table::new(
+        format!("clock_gettime, ns a read, over {ROUNDS} interleaved rounds of {READS} reads"),
+        &["clock", "threads", "way", "median", "least", "median / bare", "least / bare", "target"],
+    );
+    for ((clock, threads, number), measured) in &figures {
+        let bare = &figures[&(*clock, *threads, 0)];
+        let reader = &children[*number];
+        let target = reader.target.map(|target| if *clock == CLOCK_MONOTONIC { 1.10 } else { target });
+        table.row([
+            clock_name(*clock).to_owned(),
+            threads.to_string(),
+            reader.way.name.to_owned(),
+            format!("{:.1}", measured.median()),
+            format!("{:.1}", measured.least()),
+            format!("{:.2}", measured.by(bare).median()),
+            format!("{:.2}", measured.least() / bare.least()),
+            target.map_or(String::new(), |target| format!("≤ {target:.2}")),
+        ]);
+    }
+    table.print();
+}
+
+/// Answers `CLOCK THREADS READS` with how long the reads took, when that was, and by how much the clock is wrong.
+fn child() {
+    let mut output = std::io::stdout();
+    for line in std::io::stdin().lock().lines() {
+        let line = line.expect("the bench asks in text");
+        let words: Vec<u64> = line.split(' ').map(|word| word.parse().expect("a number")).collect();
+        let [clock, threads, reads] = words[..] else { panic!("asked {line:?}") };
+        let clock = clockid_t::try_from(clock).expect("a clock's number");
+        let took = on_threads(clock, usize::try_from(threads).expect("a few threads"), reads);
+        let (at, wrong_by) = false_minus_true(clock);
+        writeln!(output, "{took} {at} {wrong_by}").expect("the bench reads the answer");
+    }
+}
+
+/// How long it takes `threads` threads that begin at once, on average.
+fn on_threads(clock: clockid_t, threads: usize, reads: u64) -> i64 {
+    let ready = AtomicUsize::new(0);
+    let thread = || {
+        ready.fetch_add(1, Ordering::AcqRel);
+        while ready.load(Ordering::Acquire) < threads {
+            std::hint::spin_loop();
+        }
+        read_for(clock, reads)
+    };
+    let took: i64 = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(thread)).collect();
+        thread() + others.into_iter().map(|other| other.join().expect("it only reads")).sum::<i64>()
+    });
+    took / i64::try_from(threads).expect("a few threads")
+}
+
+fn read_for(clock: clockid_t, reads: u64) -> i64 {
+    for _ in 0..1000 {
+        black_box(read(clock));
+    }
+    let begin = raw_nanos();
+    for _ in 0..reads {
+        black_box(read(clock));
+    }
+    raw_nanos() - begin
+}
+
+/// libc's own function, or whatever has been put in its place.
+#[inline(always)]
+fn read(clock: clockid_t) -> libc::timespec {
+    let mut now = std::mem::MaybeUninit::<libc::timespec>::uninit();
+    // SAFETY: room for a timespec; the clocks read here always succeed.
+    unsafe {
+        libc::clock_gettime(clock, now.as_mut_ptr());
+        now.assume_init()
+    }
+}
+
+/// By how much libc's answer differs from the kernel's, and when that was.
+fn false_minus_true(clock: clockid_t) -> (i64, i64) {
+    let look = |_| {
+        let before = host_clock::read(clock);
+        let shown = read(clock);
+        let after = host_clock::read(clock);
+        let shown = shown.tv_sec * 1_000_000_000 + shown.tv_nsec;
+        let middle = before + (after - before) / 2;
+        (after - before, raw_nanos(), shown - middle)
+    };
+    // The one that was least interrupted.
+    let (_, at, wrong_by) = (0..8).map(look).min().expect("eight looks");
+    (at, wrong_by)
+}

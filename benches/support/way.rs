@@ -1,0 +1,70 @@
+//! Ways of running a program: bare, under falseticker, under libfaketime.
+
+use std::ffi::{OsStr, OsString};
+use std::process::Command;
+
+use super::installed;
+
+/// A way of running a program.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// What tables call it.
+    pub name: &'static str,
+    /// The words before the program's own.
+    before: Vec<OsString>,
+}
+
+impl Way {
+    /// The program itself.
+    pub fn bare() -> Self {
+        Way { name: "bare", before: Vec::new() }
+    }
+
+    /// `falseticker run FLAGS --`.
+    pub fn falseticker(name: &'static str, flags: &[&str]) -> Self {
+        let words = [env!("CARGO_BIN_EXE_falseticker"), "run"].iter().chain(flags).chain(&["--"]);
+        Way { name, before: words.map(OsString::from).collect() }
+    }
+
+    /// `faketime -f -1h`, if it is installed.
+    pub fn faketime() -> Option<Self> {
+        Self::libfaketime("libfaketime", &["-f", "-1h"])
+    }
+
+    /// `faketime -m -f -1h`, which preloads the thread-safe build.
+    pub fn faketime_mt() -> Option<Self> {
+        Self::libfaketime("libfaketimeMT", &["-m", "-f", "-1h"])
+    }
+
+    fn libfaketime(name: &'static str, flags: &[&str]) -> Option<Self> {
+        let faketime = installed("faketime")?;
+        let flags = flags.iter().map(OsString::from);
+        Some(Way { name, before: std::iter::once(faketime.into_os_string()).chain(flags).collect() })
+    }
+
+    /// Whether it is libfaketime's.
+    pub fn is_rival(&self) -> bool {
+        self.name.starts_with("libfaketime")
+    }
+
+    /// A command that runs `program` this way; its own arguments are to follow.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        match self.before.split_first() {
+            None => Command::new(program),
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program);
+                command
+            }
+        }
+    }
+}
+
+/// libfaketime's two builds, as far as they are installed.
+pub fn rivals() -> Vec<Way> {
+    let found: Vec<Way> = Way::faketime().into_iter().chain(Way::faketime_mt()).collect();
+    if found.is_empty() {
+        super::skip("libfaketime", "faketime");
+    }
+    found
+}
