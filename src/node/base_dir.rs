@@ -187,8 +187,12 @@ impl BaseDir {
             Err(err) => return Err(fault(err.to_string(), elsewhere(self.uid))),
         }
         // Looked at again once it is open, since the path may by now lead elsewhere.
-        let dir = open(&self.path, libc::O_NOFOLLOW)
-            .map_err(|err| fault(err.to_string(), format!("chmod u+rwx {}", self.path.display())))?;
+        let dir = match open(&self.path, libc::O_NOFOLLOW) {
+            Ok(dir) => dir,
+            // It has gone with its last node meanwhile.
+            Err(err) if err.kind() == IoErrorKind::NotFound => return Ok(None),
+            Err(err) => return Err(fault(err.to_string(), format!("chmod u+rwx {}", self.path.display()))),
+        };
         self.permissions(&dir.metadata().map_err(|err| fault(err.to_string(), elsewhere(self.uid)))?)?;
         filesystem(&dir, &self.path, self.uid)?;
         Ok(Some(dir))

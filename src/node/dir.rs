@@ -69,7 +69,7 @@ impl NodeDir {
 
     /// Makes the directory itself, and above it what may be missing.
     fn make(&self, access: Access) -> Result<()> {
-        let mut attempts = 3;
+        let mut attempts = 100;
         let made = loop {
             self.base.make(access)?;
             match DirBuilder::new().mode(0o700).create(&self.path) {

@@ -56,6 +56,9 @@ pub struct Record {
     pub keeper: Option<ProcessId>,
     /// The first processes of the node, one for each `run`.
     pub roots: Vec<ProcessId>,
+    /// The parents of those: what the node's processes leave behind is reparented to them. No members themselves.
+    #[serde(default)]
+    pub keepers: Vec<ProcessId>,
 }
 
 const VERSION: u32 = 1;
@@ -73,7 +76,13 @@ pub fn make(base: &super::BaseDir, name: &super::NodeName, kind: Kind) -> Result
         make_page(dir, kind)?;
         make_evidence(dir, access)?;
         write_file(&dir.shim(), SHIM, access.shim_mode())?;
-        let record = Record { version: VERSION, kind, keeper: ProcessId::own(), roots: Vec::new() };
+        let record = Record {
+            version: VERSION,
+            kind,
+            keeper: ProcessId::own(),
+            roots: Vec::new(),
+            keepers: Vec::new(),
+        };
         write_file(&dir.record(), &to_json(&record)?, 0o600)?;
         Ok(())
     })?;

@@ -1,7 +1,8 @@
 //! Who belongs to a node.
 //!
 //! Its first processes, all that descends from them, and whoever is reached with all that descends from him: a
-//! program that was put into the node by its environment has no root, and one that became a daemon no parent.
+//! program that was put into the node by its environment has no root, and one that became a daemon no parent; what a
+//! `run` left behind is below its keeper, which itself is none of the node.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
@@ -11,7 +12,7 @@ use falseticker_page::time::Span;
 use super::Node;
 use super::capture::capture;
 use super::evidence::{Reached, reached, without_row};
-use super::make::read_record;
+use super::make::{Record, read_record};
 use crate::error::Result;
 use crate::process::{Process, ProcessId, Table};
 
@@ -28,7 +29,8 @@ pub struct Members {
 pub fn look(node: &Node) -> Result<Members> {
     let table = Table::scan()?;
     let mut reached = reached(&node.evidence, &table, boot_offset());
-    let mut roots = read_record(&node.dir)?.roots;
+    let Record { mut roots, keepers, .. } = read_record(&node.dir)?;
+    roots.extend(&keepers);
     roots.extend(reached.values().map(|reached| reached.process.id));
     let own = ProcessId::own().map(|own| own.pid);
     let mut seen = BTreeSet::new();
@@ -36,6 +38,7 @@ pub fn look(node: &Node) -> Result<Members> {
         .family(&roots)
         .into_iter()
         .filter(|process| Some(process.id.pid) != own && !process.state.is_gone())
+        .filter(|process| !keepers.contains(&process.id))
         .filter(|process| seen.insert(process.id.pid))
         .cloned()
         .collect();

@@ -229,9 +229,16 @@ impl Node {
         })
     }
 
-    /// Notes who looks after the node from now on: while it lives the node stays.
-    pub(crate) fn kept_by(&self, keeper: ProcessId) -> Result<()> {
-        make::change_record(&self.dir, |record| record.keeper = Some(keeper))
+    /// Notes who is the parent of one of the node's first processes, and of what that leaves behind; `looks_after` if
+    /// the node stays while that keeper lives.
+    pub(crate) fn add_keeper(&self, keeper: ProcessId, looks_after: bool) -> Result<()> {
+        make::change_record(&self.dir, |record| {
+            record.keepers.retain(|known| known.is_alive());
+            record.keepers.push(keeper);
+            if looks_after {
+                record.keeper = Some(keeper);
+            }
+        })
     }
 
     /// What its processes have marked.

@@ -24,7 +24,9 @@ use nix::unistd::{ForkResult, Pid, setpgid};
 
 use super::fork::fork;
 use super::message::Message;
+use super::orphans;
 use super::outcome::Change;
+use crate::freeze;
 use crate::node::{self, NodeDir};
 use crate::process::{PidFd, ProcessId};
 use crate::raw;
@@ -71,14 +73,14 @@ pub fn keep(charge: &Charge<'_>, target: impl FnOnce() -> std::convert::Infallib
     let pipe = leave_streams(charge.pipe);
     raw::settle_as(c"ft-keeper");
     tell(pipe, Message::Started(child));
-    watch(child, pipe, charge.run);
+    watch(child, pipe, charge.run, charge.dir);
     // In vain is not in silence: the next command of any kind sweeps again.
     let _ = node::sweep_node(charge.dir);
     raw::exit(0)
 }
 
 /// Until nobody is left below this process.
-fn watch(target: i32, pipe: RawFd, run: Option<ProcessId>) {
+fn watch(target: i32, pipe: RawFd, run: Option<ProcessId>, dir: &NodeDir) {
     let mut ended = false;
     let mut told = false;
     loop {
@@ -86,6 +88,10 @@ fn watch(target: i32, pipe: RawFd, run: Option<ProcessId>) {
         let flags = if ended && !told { libc::WNOHANG } else { libc::WUNTRACED | libc::WCONTINUED };
         match wait(flags) {
             Ok((0, _)) => {
+                // What a freeze has stopped is the freeze's to continue.
+                if let (Ok(None), Some(own)) = (freeze::record(dir.path()), ProcessId::own()) {
+                    orphans::hang_up(own, run);
+                }
                 tell(pipe, Message::Staying);
                 told = true;
             }

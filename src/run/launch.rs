@@ -155,10 +155,8 @@ impl Birth<'_> {
         let target = ProcessId::of(pid).ok_or_else(lost)?;
         let handle = PidFd::open(target)?.ok_or_else(lost)?;
         self.home.node.add_root(target)?;
-        if self.home.is_made_here() {
-            self.home.node.kept_by(keeper)?;
-            self.home.entrust();
-        }
+        self.home.node.add_keeper(keeper, self.home.is_made_here())?;
+        self.home.entrust();
         host_clock::sleep_until(self.not_before);
         go.write_all(b"!").map_err(|why| Error::not_applied(&attempted, why))?;
         drop(go);

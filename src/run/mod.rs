@@ -24,6 +24,7 @@ mod home;
 mod keeper;
 mod launch;
 mod message;
+mod orphans;
 mod outcome;
 pub mod report;
 mod signals;
