@@ -87,12 +87,12 @@ leaves a mark, so that `status` and `--wait` can tell whom the fault has reached
 
 const EXAMPLES: &str = "\
 Examples:
-  falseticker run --node a -- redis-server      run a program in node a
-  falseticker jump a -1h --wait 5s              its clock, an hour back; who has read it?
-  falseticker drift a 200ppm --for 10m          a bad oscillator, for ten minutes
-  falseticker freeze a --for 15s                a stop-the-world pause
-  falseticker status a                          clocks, changes, processes, evidence
-  falseticker heal                              every node's wall clock true again
+  falseticker run --node a -- redis-server  run a program in node a
+  falseticker jump a -1h --wait 5s          an hour back; who has read it?
+  falseticker drift a 200ppm --for 10m      a bad oscillator
+  falseticker freeze a --for 15s            a stop-the-world pause
+  falseticker status a                      clocks, processes, evidence
+  falseticker heal                          all wall clocks true again
 ";
 
 const UNITS: &str = "\

@@ -9,9 +9,9 @@ use super::output::Reply;
 
 const EXAMPLES: &str = "\
 Examples:
-  falseticker completions bash > ~/.local/share/bash-completion/completions/falseticker
+  source <(falseticker completions bash)
   falseticker completions zsh > \"${fpath[1]}/_falseticker\"
-  falseticker completions fish > ~/.config/fish/completions/falseticker.fish";
+  falseticker completions fish | source";
 
 /// Its flags.
 #[derive(Debug, clap::Args)]

@@ -8,9 +8,9 @@ use super::output::Reply;
 
 const EXAMPLES: &str = "\
 Examples:
-  falseticker create a                      then: falseticker run --node a -- COMMAND
-  falseticker create db --share             for programs that change user (PostgreSQL)
-  falseticker create a --monotonic          its monotonic clocks may be faulted too";
+  falseticker create a                      then: run --node a -- COMMAND
+  falseticker create db --share             programs that change user
+  falseticker create a --monotonic          for --clock all";
 
 /// Its flags.
 #[derive(Debug, clap::Args)]

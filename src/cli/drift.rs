@@ -10,9 +10,9 @@ use super::{fault, values};
 const EXAMPLES: &str = "\
 Examples:
   falseticker drift a 200ppm                a bad oscillator
-  falseticker drift a -5% --for 10m         for ten minutes; what was lost stays lost
-  falseticker drift a 2x --clock all        the monotonic clocks too (create a --monotonic)
-  falseticker drift a 1x                    ends the drift, and keeps the offset";
+  falseticker drift a -5% --for 10m         what was lost stays lost
+  falseticker drift a 2x --clock all        needs create a --monotonic
+  falseticker drift a 1x                    the true rate; keeps the offset";
 
 /// Its flags.
 #[derive(Debug, clap::Args)]

@@ -11,9 +11,9 @@ use super::output::Reply;
 
 const EXAMPLES: &str = "\
 Examples:
-  falseticker env a > a.env                     for EnvironmentFile= or docker --env-file
-  eval \"$(falseticker env a --export)\"          everything that this shell starts from now on
-  env $(falseticker env a) COMMAND              one command
+  falseticker env a > a.env                 for systemd's EnvironmentFile=
+  eval \"$(falseticker env a --export)\"      all that this shell starts
+  env $(falseticker env a) COMMAND          one command
 
 An LD_PRELOAD that is set is kept, behind the shim. Programs that the shim does not reach (static ones, say) read \
 true time all the same: `falseticker status a` shows who is reached, `falseticker run` refuses them.";

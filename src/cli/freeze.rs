@@ -23,8 +23,8 @@ use super::{exit, values};
 
 const EXAMPLES: &str = "\
 Examples:
-  falseticker freeze a --for 15s            in the foreground until they go on; Ctrl-C thaws
-  falseticker freeze a                      returns once all stand still; then: falseticker thaw a
+  falseticker freeze a --for 15s            in the foreground; Ctrl-C thaws
+  falseticker freeze a                      returns once all stand still
 
 If this command is killed while it waits, SIGKILL included, the processes go on within 100 ms.";
 
@@ -75,15 +75,20 @@ pub fn freeze(args: &Args, output: &Output) -> Result<Reply> {
     };
     let after = short(thawed.first_resumed.saturating_since(since));
     let (how, words, code) = match said {
-        None => ("interrupted", "interrupted: thawed", ErrorKind::Interrupted.exit_code()),
-        Some(Ended::AsPlanned) => ("as-planned", "thawed", exit::DONE),
-        Some(Ended::ByRequest) => ("by-request", "thawed by another command", exit::DONE),
+        None => {
+            ("interrupted", format!("interrupted; thawed after {after}"), ErrorKind::Interrupted.exit_code())
+        }
+        Some(Ended::AsPlanned) => ("as-planned", format!("thawed after {after}"), exit::DONE),
+        Some(Ended::ByRequest) => {
+            ("by-request", format!("thawed by another command after {after}"), exit::DONE)
+        }
         Some(Ended::GuardsLost) => {
-            ("guards-lost", "thawed early, since its guards were killed,", ErrorKind::NotApplied.exit_code())
+            let words = format!("thawed after {after} already, since its guards were killed");
+            ("guards-lost", words, ErrorKind::NotApplied.exit_code())
         }
     };
     json["thawed"] = thawed_json(how, &thawed);
-    Ok(Reply::done(format!("node {}: {words} after {after}", node.name()), json).with_code(code))
+    Ok(Reply::done(format!("node {}: {words}", node.name()), json).with_code(code))
 }
 
 /// "node a: 3 processes frozen within 1.2ms, for 5s".

@@ -17,7 +17,7 @@ Examples:
   falseticker heal                          every node
   falseticker heal a b                      these
   falseticker heal a --slew 500ppm          led back without a step
-  falseticker heal a --wait 5s              and wait until every process has read it
+  falseticker heal a --wait 5s              until every process has read it
 
 What is planned is cancelled, frozen processes go on, and the wall clock is true again. The monotonic clocks run at \
 the true rate and keep their offsets, since they never run backward; status shows them.";

@@ -10,9 +10,9 @@ use super::{fault, values};
 const EXAMPLES: &str = "\
 Examples:
   falseticker jump a -1h                    an hour back
-  falseticker jump a +250ms --wait 5s       and wait until every process has read it
+  falseticker jump a +250ms --wait 5s       until every process has read it
   falseticker jump a -30s --for 1m          and back again after a minute
-  falseticker jump a 10s --clock all        the monotonic clocks too (create a --monotonic)";
+  falseticker jump a 10s --clock all        needs create a --monotonic";
 
 /// Its flags.
 #[derive(Debug, clap::Args)]

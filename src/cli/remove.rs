@@ -8,7 +8,7 @@ use super::output::Reply;
 
 const EXAMPLES: &str = "\
 Examples:
-  falseticker remove a                      healed and thawed first; damaged nodes go too";
+  falseticker remove a                      healed and thawed first";
 
 /// Its flags.
 #[derive(Debug, clap::Args)]

@@ -14,11 +14,11 @@ use super::{exit, values};
 
 const EXAMPLES: &str = "\
 Examples:
-  falseticker run --jump -1h -- date                        an hour ago
-  falseticker run --set '2038-01-19 03:14:00' -- ./app      just before 32 bits end
-  falseticker run --node a -- redis-server                  in node a: steer it while it runs
-  falseticker run --node a -- redis-cli TIME                and another program in the same node
-  falseticker run --faketime '+1y x2' -- ./app              as libfaketime takes it
+  falseticker run --jump -1h -- date                      an hour ago
+  falseticker run --set '2038-01-19 03:14:00' -- ./app    before 32 bits end
+  falseticker run --node a -- redis-server                to be steered as a
+  falseticker run --node a -- redis-cli TIME              in the same node
+  falseticker run --faketime '+1y x2' -- ./app            libfaketime's syntax
 
 The faults are in force at the program's first read. The program has the terminal, standard input and output; signals \
 are passed on to it. A node that run makes goes with its last process.

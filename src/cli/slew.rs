@@ -9,8 +9,8 @@ use super::{fault, values};
 
 const EXAMPLES: &str = "\
 Examples:
-  falseticker slew a +1s --rate 500ppm      a second gained in 33m20s, as ntpd would
-  falseticker slew a -200ms --rate 10%      200 ms lost in 2 s, and never backward";
+  falseticker slew a +1s --rate 500ppm      gained in 33m20s, as by ntpd
+  falseticker slew a -200ms --rate 10%      lost in 2 s, never backward";
 
 /// Its flags.
 #[derive(Debug, clap::Args)]

@@ -9,8 +9,8 @@ use super::output::{Output, Reply};
 
 const EXAMPLES: &str = "\
 Examples:
-  falseticker stall a --for 2s              stands still for 2 s, and is 2 s behind from then on
-  falseticker stall a                       until another fault or heal ends it";
+  falseticker stall a --for 2s              2 s behind from then on
+  falseticker stall a                       until another fault, or heal";
 
 /// Its flags.
 #[derive(Debug, clap::Args)]

@@ -13,7 +13,7 @@ const EXAMPLES: &str = "\
 Examples:
   falseticker status                        all nodes
   falseticker status a                      one of them
-  falseticker status a --json               for programs: instants in nanoseconds of CLOCK_MONOTONIC";
+  falseticker status a --json               for programs (_ns: CLOCK_MONOTONIC)";
 
 /// Its flags.
 #[derive(Debug, clap::Args)]

@@ -9,8 +9,10 @@ use super::{fault, values};
 
 const EXAMPLES: &str = "\
 Examples:
-  falseticker strobe a --amplitude 200ms --period 1s            200 ms ahead for every other half second
-  falseticker strobe a --amplitude -5s --period 10ms --for 1m   5 s behind, 100 times a second";
+  falseticker strobe a --amplitude 200ms --period 1s
+      200 ms ahead in the first half of every second
+  falseticker strobe a --amplitude -5s --period 10ms --for 1m
+      5 s behind, 100 times a second, for a minute";
 
 /// Its flags.
 #[derive(Debug, clap::Args)]
