@@ -97,14 +97,20 @@ fn created(evidence: &Evidence) -> u64 {
     evidence.header.created.load(Ordering::Relaxed)
 }
 
-/// A process that has the node's page mapped and no row.
-pub fn without_row(process: &Process, page_inode: u64) -> Option<Reached> {
+/// Whether a process has the node's page mapped; `None` where its mappings may not be looked at. A process keeps its
+/// pid, and so its row, when it executes a program that the shim does not get into.
+pub fn maps_page(process: &Process, page_inode: u64) -> Option<bool> {
     let maps = std::fs::read_to_string(format!("/proc/{}/maps", process.id.pid)).ok()?;
-    let maps_page = |line: &str| {
+    let of_page = |line: &str| {
         let inode = line.split_ascii_whitespace().nth(4).and_then(|inode| inode.parse().ok());
         inode == Some(page_inode) && line.contains("/page")
     };
-    maps.lines().any(maps_page).then(|| Reached {
+    Some(maps.lines().any(of_page))
+}
+
+/// A process that has the node's page mapped and no row.
+pub fn without_row(process: &Process, page_inode: u64) -> Option<Reached> {
+    (maps_page(process, page_inode) == Some(true)).then(|| Reached {
         process: process.clone(),
         row: None,
         since: HostInstant::MIN,
