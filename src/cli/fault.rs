@@ -31,9 +31,9 @@ pub struct Options {
 pub fn apply(node: &NodeName, fault: impl Into<Fault>, options: &Options, output: &Output) -> Result<Reply> {
     let node = Node::open(node.as_str())?;
     let applied = node.fault(fault, options.clocks, options.lasts)?;
-    output.say(&line(&node, &applied))?;
+    output.say(&line(node.name(), &applied))?;
     let answer = options.wait.map(|limit| node.wait_until_read(&applied, limit)).transpose()?;
-    let json = to_json(&node, &applied, answer.as_ref());
+    let json = to_json(node.name(), Some(&applied), answer.as_ref());
     Ok(with_answer("", json, answer.as_ref()))
 }
 
@@ -49,10 +49,10 @@ pub fn with_answer(text: &str, json: Value, answer: Option<&Answer>) -> Reply {
 }
 
 /// "node a: jump -1h in force (change 3, wall)".
-pub fn line(node: &Node, applied: &Applied) -> String {
+fn line(node: &NodeName, applied: &Applied) -> String {
     let mut line = format!(
         "node {}: {} in force (change {}, {})",
-        node.name(),
+        node,
         applied.what,
         applied.id,
         applied.clocks.join(" ")
@@ -70,19 +70,12 @@ pub fn line(node: &Node, applied: &Applied) -> String {
     line
 }
 
-/// A change that was applied, as `--json` prints it.
-pub fn to_json(node: &Node, applied: &Applied, answer: Option<&Answer>) -> Value {
-    let mut json = change_json(Some(applied), answer);
-    json["node"] = json!(node.name());
-    json
-}
-
-/// The same without the node, and with nulls where nothing was to be applied.
-pub fn change_json(applied: Option<&Applied>, answer: Option<&Answer>) -> Value {
+/// What became of a node, as `--json` prints it; with nulls where nothing was to be applied.
+pub fn to_json(node: &NodeName, applied: Option<&Applied>, answer: Option<&Answer>) -> Value {
     let evidence: Vec<Value> =
         answer.map(|answer| answer.asked.iter().map(asked_json).collect()).unwrap_or_default();
     json!({
-        "node": null,
+        "node": node,
         "change": applied.map(|applied| applied.id),
         "fault": applied.map(|applied| &applied.what),
         "clocks": applied.map(|applied| applied.clocks.as_slice()).unwrap_or_default(),
@@ -124,4 +117,88 @@ pub fn evidence_lines(answer: &Answer) -> String {
         text.push_str("  every process is frozen, so that nobody could read it\n");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use falseticker::process::ProcessId;
+
+    use super::*;
+
+    fn applied() -> Applied {
+        Applied {
+            id: 3,
+            what: "jump -1h".to_owned(),
+            clocks: vec!["wall"],
+            at: HostInstant::from_nanos(1_000),
+            until: Some(HostInstant::from_nanos(5_000_001_000)),
+            late_by: Span::ZERO,
+        }
+    }
+
+    fn asked(pid: i32, latency: Option<Span>, frozen: bool) -> Asked {
+        Asked { id: ProcessId { pid, start_ticks: 1 }, command: format!("program {pid}"), latency, frozen }
+    }
+
+    fn name() -> NodeName {
+        "a".parse().unwrap()
+    }
+
+    #[test]
+    fn a_fault_is_an_object_of_these_fields() {
+        let answer = Answer {
+            asked: vec![
+                asked(7, Some(Span::from_nanos(1_200)), false),
+                asked(8, None, false),
+                asked(9, None, true),
+            ],
+        };
+        let expected = json!({
+            "node": "a", "change": 3, "fault": "jump -1h", "clocks": ["wall"],
+            "at_ns": 1_000, "until_ns": 5_000_001_000_i64, "late_by_ns": 0,
+            "evidence": [
+                { "pid": 7, "command": "program 7", "latency_ns": 1_200, "state": "read" },
+                { "pid": 8, "command": "program 8", "latency_ns": null, "state": "not-read" },
+                { "pid": 9, "command": "program 9", "latency_ns": null, "state": "frozen" },
+            ],
+        });
+        assert_eq!(to_json(&name(), Some(&applied()), Some(&answer)), expected);
+        let nothing = to_json(&name(), None, None);
+        assert!(nothing["change"].is_null() && nothing["at_ns"].is_null());
+        assert_eq!(nothing["evidence"], json!([]));
+        let fields = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(fields(&nothing), fields(&expected));
+    }
+
+    #[test]
+    fn a_fault_is_told_in_a_line_and_lateness_in_another() {
+        assert_eq!(line(&name(), &applied()), "node a: jump -1h in force (change 3, wall), for 5s");
+        let late =
+            Applied { until: None, late_by: Span::from_millis(2), clocks: vec!["wall", "mono"], ..applied() };
+        let text = line(&name(), &late);
+        assert!(
+            text.starts_with("node a: jump -1h in force (change 3, wall mono)\n  late by 2ms: "),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_answer_decides_the_exit_code() {
+        let of = |asked: Vec<Asked>| {
+            let reply = with_answer("", Value::Null, Some(&Answer { asked }));
+            (reply.code(), String::from_utf8(reply.text().to_vec()).unwrap())
+        };
+        let read = || asked(7, Some(Span::from_nanos(1_200_000)), false);
+        assert_eq!(
+            of(vec![read()]),
+            (0, "  7 has read its clock, 1.2ms after the change: program 7\n".to_owned())
+        );
+        assert_eq!(of(vec![read(), asked(8, None, true)]).0, 0);
+        assert_eq!(of(vec![read(), asked(8, None, false)]).0, 1);
+        let (code, text) = of(vec![asked(8, None, true)]);
+        assert!(code == 1 && text.contains("every process is frozen"), "{text}");
+        let (code, text) = of(Vec::new());
+        assert!(code == 1 && text.contains("no process is reached"), "{text}");
+        assert_eq!(with_answer("", Value::Null, None).code(), 0);
+    }
 }

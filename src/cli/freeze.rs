@@ -55,8 +55,8 @@ pub fn freeze(args: &Args, output: &Output) -> Result<Reply> {
     let end = args.lasts.map_or(End::OnThaw, End::After);
     let frozen = node.freeze(&Plan { end, ..Plan::default() })?;
     let until = frozen.until();
-    let line = line(&node, frozen.report(), args.lasts);
-    let mut json = to_json(&node, frozen.report(), until);
+    let line = line(node.name(), frozen.report(), args.lasts);
+    let mut json = to_json(node.name(), frozen.report(), until);
     if until.is_none() {
         // Said only once nothing can come between.
         frozen.detach()?;
@@ -92,14 +92,14 @@ pub fn freeze(args: &Args, output: &Output) -> Result<Reply> {
 }
 
 /// "node a: 3 processes frozen within 1.2ms, for 5s".
-fn line(node: &Node, report: &FreezeReport, lasts: Option<Span>) -> String {
+fn line(node: &NodeName, report: &FreezeReport, lasts: Option<Span>) -> String {
     let stopped = count(report.processes.len(), "process", "processes");
     let within = short(report.last_confirmed.saturating_since(report.first_stop));
     let until = match lasts {
         Some(lasts) => format!(", for {}", format_span(lasts)),
-        None => format!("; to go on: falseticker thaw {}", node.name()),
+        None => format!("; to go on: falseticker thaw {}", node),
     };
-    let mut line = format!("node {}: {stopped} frozen within {within}{until}", node.name());
+    let mut line = format!("node {}: {stopped} frozen within {within}{until}", node);
     if !report.found_stopped.is_empty() {
         let pids: Vec<String> = report.found_stopped.iter().map(ProcessId::to_string).collect();
         line.push_str(&format!("\n  stopped before by somebody else, and left so: {}", pids.join(" ")));
@@ -107,7 +107,7 @@ fn line(node: &Node, report: &FreezeReport, lasts: Option<Span>) -> String {
     line
 }
 
-fn to_json(node: &Node, report: &FreezeReport, until: Option<HostInstant>) -> Value {
+fn to_json(node: &NodeName, report: &FreezeReport, until: Option<HostInstant>) -> Value {
     let command = |id: ProcessId| cmdline(id).map(|words| words.join(" ")).unwrap_or_default();
     let processes = report.processes.iter().map(|process| {
         json!({
@@ -119,7 +119,7 @@ fn to_json(node: &Node, report: &FreezeReport, until: Option<HostInstant>) -> Va
     });
     let found = report.found_stopped.iter().map(|id| json!({ "pid": id.pid, "command": command(*id) }));
     json!({
-        "node": node.name(),
+        "node": node,
         "processes": processes.collect::<Vec<_>>(),
         "found_stopped": found.collect::<Vec<_>>(),
         "first_stop_ns": report.first_stop.as_nanos(),
@@ -172,5 +172,63 @@ impl Signals {
                 Ok(_) => return Ok(Woken::Ended),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use falseticker::freeze::FrozenProcess;
+
+    use super::*;
+
+    fn report(found_stopped: Vec<ProcessId>) -> FreezeReport {
+        let at = HostInstant::from_nanos;
+        // Pids that nobody has.
+        let process = |pid, sent, confirmed| FrozenProcess {
+            id: ProcessId { pid, start_ticks: 0 },
+            stop_sent: at(sent),
+            confirmed: at(confirmed),
+        };
+        FreezeReport {
+            processes: vec![process(i32::MAX, 1_000, 4_000), process(i32::MAX - 1, 2_000, 6_000)],
+            found_stopped,
+            first_stop: at(1_000),
+            last_confirmed: at(6_000),
+        }
+    }
+
+    #[test]
+    fn a_freeze_is_an_object_of_these_fields() {
+        let name: NodeName = "a".parse().unwrap();
+        let until = Some(HostInstant::from_nanos(9_000));
+        let expected = json!({
+            "node": "a",
+            "processes": [
+                { "pid": i32::MAX, "command": "", "stop_sent_ns": 1_000, "confirmed_ns": 4_000 },
+                { "pid": i32::MAX - 1, "command": "", "stop_sent_ns": 2_000, "confirmed_ns": 6_000 },
+            ],
+            "found_stopped": [],
+            "first_stop_ns": 1_000, "last_confirmed_ns": 6_000, "until_ns": 9_000,
+            "thawed": null,
+        });
+        assert_eq!(to_json(&name, &report(Vec::new()), until), expected);
+        let thawed = Thawed {
+            ended: Ended::ByRequest,
+            first_resumed: HostInstant::from_nanos(7_000),
+            confirmed: HostInstant::from_nanos(8_000),
+        };
+        let expected = json!({ "ended": "by-request", "first_resumed_ns": 7_000, "confirmed_ns": 8_000 });
+        assert_eq!(thawed_json("by-request", &thawed), expected);
+    }
+
+    #[test]
+    fn who_had_been_stopped_before_is_told() {
+        let name: NodeName = "a".parse().unwrap();
+        let text = line(&name, &report(Vec::new()), None);
+        assert_eq!(text, "node a: 2 processes frozen within 5us; to go on: falseticker thaw a");
+        let text =
+            line(&name, &report(vec![ProcessId { pid: 12, start_ticks: 0 }]), Some(Span::from_secs(5)));
+        assert!(text.starts_with("node a: 2 processes frozen within 5us, for 5s\n"), "{text}");
+        assert!(text.ends_with("left so: 12"), "{text}");
     }
 }

@@ -125,8 +125,7 @@ fn line(healed: &Healed, slew: Option<Rate>) -> String {
 }
 
 fn to_json(healed: &Healed) -> Value {
-    let mut json = fault::change_json(healed.applied.as_ref(), healed.answer.as_ref());
-    json["node"] = json!(healed.dir.name());
+    let mut json = fault::to_json(healed.dir.name(), healed.applied.as_ref(), healed.answer.as_ref());
     json["thawed"] = json!(healed.thawed.as_deref().unwrap_or_default());
     json
 }

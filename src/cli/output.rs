@@ -40,6 +40,12 @@ impl Reply {
         Reply { code, ..self }
     }
 
+    /// The exit code.
+    #[cfg(test)]
+    pub fn code(&self) -> u8 {
+        self.code
+    }
+
     /// What is printed for people.
     #[cfg(test)]
     pub fn text(&self) -> &[u8] {

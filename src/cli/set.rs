@@ -9,9 +9,9 @@ use super::{fault, values};
 
 const EXAMPLES: &str = "\
 Examples:
-  falseticker set a 2038-01-19T03:14:00Z  just before 32 bits end
-  falseticker set a '2026-12-31 23:59:55' in your own zone
-  falseticker set a @1700000000 --for 1m  and back again after a minute";
+  falseticker set a 2038-01-19T03:14:00Z      just before 32 bits end
+  falseticker set a '2026-12-31 23:59:55'     in your own zone
+  falseticker set a @1700000000 --for 1m      back again after a minute";
 
 /// Its flags.
 #[derive(Debug, clap::Args)]

@@ -9,7 +9,7 @@ use super::table::count;
 
 const EXAMPLES: &str = "\
 Examples:
-  falseticker thaw a                        its clock keeps its faults: heal ends them too";
+  falseticker thaw a                        its clock keeps its faults";
 
 /// Its flags.
 #[derive(Debug, clap::Args)]

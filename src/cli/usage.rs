@@ -93,12 +93,9 @@ fn unknown_flag<'a>(flaw: &clap::Error, words: &'a [OsString]) -> Option<&'a str
         let all = cli.get_arguments().chain(command.get_arguments());
         all.filter_map(clap::Arg::get_long).chain(["help"]).any(|long| long == flag)
     };
-    let flags = words.iter().skip(1).take_while(|word| *word != "--").filter_map(|word| word.to_str());
-    flags
-        .filter(|word| {
-            word.strip_prefix("--").is_some_and(|flag| !known(flag.split('=').next().unwrap_or(flag)))
-        })
-        .next()
+    let mut flags = words.iter().skip(1).take_while(|word| *word != "--").filter_map(|word| word.to_str());
+    let is_unknown = |flag: &str| !known(flag.split('=').next().unwrap_or(flag));
+    flags.find(|word| word.strip_prefix("--").is_some_and(is_unknown))
 }
 
 /// What clap prints, sorted into what is wrong and what helps.

@@ -182,3 +182,6 @@ fn escaped(status: &Status) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! A made-up node, as it is shown.
+
+use falseticker::node::status::{Clocks, Mark, Pause};
+
+use super::*;
+
+fn clock(shows: &str, offset_ns: i64, rate_ppm: f64) -> ClockStatus {
+    let state = if offset_ns == 0 && rate_ppm == 0.0 { "true" } else { "faulted" };
+    ClockStatus { shows: shows.to_owned(), offset_ns, rate_ppm, state }
+}
+
+fn change(id: u32, fault: &str, state: &'static str, at_ns: i64, until_ns: Option<i64>) -> ChangeStatus {
+    ChangeStatus { id, fault: fault.to_owned(), clocks: vec!["wall"], at_ns, until_ns, state, late_by_ns: 0 }
+}
+
+fn status() -> Status {
+    Status {
+        name: "a".to_owned(),
+        directory: "/dev/shm/falseticker-0/a".to_owned(),
+        made_by: MadeBy::Run,
+        monotonic: false,
+        share: true,
+        now_ns: 60_000_000_000,
+        host_step_ns: None,
+        clocks: Clocks {
+            wall: clock("2026-11-23T11:00:00.123456789Z", -3_599_999_999_958, 199.999_893_084_168_43),
+            mono: clock("3d2h5.25s", 0, 0.0),
+            boot: clock("3d2h5.25s", 0, 0.0),
+        },
+        changes: vec![
+            change(1, "stall", "healed", 1, Some(2)),
+            change(2, "heal", "ended", 2, None),
+            change(3, "jump -1h", "in force", 48_000_000_000, Some(65_000_000_000)),
+            change(4, "end of 3", "planned", 65_000_000_000, None),
+            change(5, "drift 200ppm", "in force", 59_000_000_000, None),
+        ],
+        frozen: None,
+        processes: vec![
+            ProcessStatus {
+                pid: 1234,
+                command: "/usr/bin/redis-server 127.0.0.1:6379 --appendonly yes --maxmemory 100mb".to_owned(),
+                state: "sleeping",
+                reach: "preload",
+                detour: "in place".to_owned(),
+                evidence: vec![
+                    Mark { change: 3, latency_ns: 1_200_000 },
+                    Mark { change: 5, latency_ns: 808_499 },
+                ],
+                unread: vec![],
+                overflow: 0,
+            },
+            ProcessStatus {
+                pid: 99,
+                command: "sleep 100".to_owned(),
+                state: "sleeping",
+                reach: "preload",
+                detour: "code may not be written there: EPERM".to_owned(),
+                evidence: vec![],
+                unread: vec![3, 5],
+                overflow: 12,
+            },
+        ],
+        not_reached: vec![Escaped {
+            pid: 77,
+            command: "./static".to_owned(),
+            why: "it is statically linked".to_owned(),
+        }],
+    }
+}
+
+#[test]
+fn a_node_in_80_columns() {
+    let expected = "\
+node a: made by run; shared
+  clock  shows                     offset  rate
+  wall   2026-11-23T11:00:00.123Z  -1h     200ppm
+  mono   3d2h5.25s                 true
+  boot   3d2h5.25s                 true
+  change  fault         clocks  in force
+  3       jump -1h      wall    since 12s, for another 5s
+  5       drift 200ppm  wall    since 1s
+  over: 2 heal (ended), and 1 earlier
+  pid   state     evidence                      command
+  1234  sleeping  5 after 808us, 3 after 1.2ms  /usr/bin/redis-server 127.0.0.1\u{2026}
+  99    sleeping  5 not read, 3 not read        sleep 100
+  99: symbols alone are taken over: code may not be written there: EPERM
+  99: 12 older marks were overwritten
+  not reached, and reading true time: 1
+    77 ./static: it is statically linked
+";
+    let text = of(&status());
+    assert_eq!(text, expected, "\n{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+}
+
+#[test]
+fn a_frozen_node_says_so_first() {
+    let pause = Pause {
+        pids: vec![1234, 99],
+        since_ns: Some(59_000_000_000),
+        until_ns: Some(63_500_000_000),
+        guards: vec![1, 2],
+    };
+    let frozen = Status { frozen: Some(pause), monotonic: true, made_by: MadeBy::Create, ..status() };
+    let text = of(&frozen);
+    let first =
+        "node a: made by create; monotonic; shared; frozen, 2 processes, since 1s, for another 3.5s\n";
+    assert!(text.starts_with(first), "{text}");
+}
+
+#[test]
+fn a_node_without_processes_or_changes_is_short() {
+    let idle = Status {
+        changes: Vec::new(),
+        processes: Vec::new(),
+        not_reached: Vec::new(),
+        host_step_ns: Some(-2_500_000_000),
+        ..status()
+    };
+    let text = of(&idle);
+    assert!(text.ends_with("true\n  no process is reached\n"), "{text}");
+    assert!(text.contains("the host was stepped by -2.5s"), "{text}");
+}
