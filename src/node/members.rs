@@ -11,7 +11,7 @@ use falseticker_page::time::Span;
 
 use super::Node;
 use super::capture::capture;
-use super::evidence::{Reached, reached, without_row};
+use super::evidence::{Reached, maps_page, reached, without_row};
 use super::make::{Record, read_record};
 use crate::error::Result;
 use crate::process::{Process, ProcessId, Table};
@@ -29,20 +29,9 @@ pub struct Members {
 pub fn look(node: &Node) -> Result<Members> {
     let table = Table::scan()?;
     let mut reached = reached(&node.evidence, &table, boot_offset());
-    let Record { mut roots, keepers, .. } = read_record(&node.dir)?;
-    roots.extend(&keepers);
-    roots.extend(reached.values().map(|reached| reached.process.id));
-    let own = ProcessId::own().map(|own| own.pid);
-    let mut seen = BTreeSet::new();
-    let all: Vec<Process> = table
-        .family(&roots)
-        .into_iter()
-        .filter(|process| Some(process.id.pid) != own && !process.state.is_gone())
-        .filter(|process| !keepers.contains(&process.id))
-        .filter(|process| seen.insert(process.id.pid))
-        .cloned()
-        .collect();
+    let all = family(node, &table, &reached)?;
     let page_inode = std::fs::metadata(node.dir.page()).map_or(0, |page| page.ino());
+    reached.retain(|_, one| maps_page(&one.process, page_inode) != Some(false));
     for process in &all {
         if !reached.contains_key(&process.id.pid)
             && let Some(found) = without_row(process, page_inode)
@@ -55,7 +44,26 @@ pub fn look(node: &Node) -> Result<Members> {
 
 /// The ids of all members.
 pub fn ids(node: &Node) -> Result<Vec<ProcessId>> {
-    Ok(look(node)?.all.into_iter().map(|process| process.id).collect())
+    let table = Table::scan()?;
+    let reached = reached(&node.evidence, &table, boot_offset());
+    Ok(family(node, &table, &reached)?.into_iter().map(|process| process.id).collect())
+}
+
+/// The node's first processes, whoever has a row, and all that descends from them or is left to a keeper; keepers and
+/// this process left out.
+fn family(node: &Node, table: &Table, reached: &BTreeMap<i32, Reached>) -> Result<Vec<Process>> {
+    let Record { roots, keepers, .. } = read_record(&node.dir)?;
+    let with_rows = reached.values().map(|reached| reached.process.id);
+    let roots: Vec<ProcessId> = roots.into_iter().chain(keepers.iter().copied()).chain(with_rows).collect();
+    let own = ProcessId::own().map(|own| own.pid);
+    let mut seen = BTreeSet::new();
+    Ok(table
+        .family(&roots)
+        .into_iter()
+        .filter(|process| Some(process.id.pid) != own && !process.state.is_gone())
+        .filter(|process| !keepers.contains(&process.id) && seen.insert(process.id.pid))
+        .cloned()
+        .collect())
 }
 
 fn boot_offset() -> Span {

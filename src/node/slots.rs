@@ -57,12 +57,16 @@ pub fn read(page: &Page) -> Result<(Word, Tables)> {
     }
 }
 
+/// Makes a new version of the current one, for the host's clocks as they are captured and for the instant from which it
+/// is to hold; `None` leaves all as it is.
+pub type Edit<'a> = dyn FnMut(&Tables, &Captured, HostInstant) -> Result<Option<Tables>> + 'a;
+
 /// Publishes what `edit` makes of the current version for the instant that it is given; `None` from it leaves all as
 /// it is. It may be called several times.
 pub fn publish(
     dir: &NodeDir,
     page: &Page,
-    edit: &mut dyn FnMut(&Tables, &Captured, HostInstant) -> Result<Option<Tables>>,
+    edit: &mut Edit<'_>,
 ) -> Result<Option<Published>> {
     let until = host_clock::monotonic().saturating_add(LIMIT);
     let mut lead = LEAD;
