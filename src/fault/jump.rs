@@ -28,7 +28,8 @@ impl ClockFault for Jump {
 
     fn check(&self, clocks: Clocks, ends: bool) -> Result<()> {
         if self.by == Span::ZERO {
-            return Err(Error::bad_input("jump by nothing", "a span of 0 is no fault"));
+            let remedy = "give a span such as -1h or +250ms";
+            return Err(Error::bad_input("jump by nothing", "a span of 0 is no fault").remedy(remedy));
         }
         match clocks {
             Clocks::All if self.by.is_negative() => Err(backward("jump backward", "the jump leads back")),

@@ -18,7 +18,8 @@ impl Slew {
         let rate = if by.is_negative() { size.saturating_neg() } else { size };
         let asked = || format!("slew by {} at {}", format_span(by), format_rate(rate));
         if by == Span::ZERO {
-            return Err(Error::bad_input("slew by nothing", "a span of 0 is no fault"));
+            let remedy = "give a span such as -1s or +250ms";
+            return Err(Error::bad_input("slew by nothing", "a span of 0 is no fault").remedy(remedy));
         }
         if rate == Rate::TRUE {
             return Err(Error::bad_input(asked(), "a clock of the true rate gains nothing")

@@ -35,7 +35,8 @@ impl ClockFault for Strobe {
             return Err(backward("strobe the clock", "every other step leads back"));
         }
         if self.amplitude == Span::ZERO {
-            return Err(Error::bad_input("strobe by nothing", "an amplitude of 0 is no fault"));
+            let why = "an amplitude of 0 is no fault";
+            return Err(Error::bad_input("strobe by nothing", why).remedy("give an amplitude such as 1s or -250ms"));
         }
         if self.period < SHORTEST {
             return Err(Error::bad_input(

@@ -1,0 +1,51 @@
+//! What the tests are written in: a [`Lab`] with commands, programs and targets, and a [`Spec`] that runs in one.
+
+mod command;
+mod lab;
+mod live;
+mod probe;
+mod processes;
+mod spec;
+mod target;
+
+pub use command::{Command, Done};
+pub use lab::{Lab, binary};
+pub use live::Live;
+pub use probe::{Probe, Reading};
+pub use processes::{alive, state_of};
+pub use spec::{catch_panics, spec};
+pub use target::{Target, clear as clear_targets};
+
+use std::time::{Duration, Instant};
+
+/// How long anything may take that is expected to happen. Generous: nothing is measured by it.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One second, one millisecond, in nanoseconds.
+pub const SECOND: i64 = 1_000_000_000;
+pub const MILLISECOND: i64 = 1_000_000;
+
+/// Waits until something is so that has no event of its own; panics after [`PATIENCE`].
+#[track_caller]
+pub fn eventually<T>(what: &str, mut is_so: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = is_so() {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// The host's CLOCK_MONOTONIC, in nanoseconds.
+pub fn mono() -> i64 {
+    falseticker::host_clock::monotonic().as_nanos()
+}
+
+/// A count from a variable, with a default; it is said which one is used.
+pub fn count_of(variable: &str, default: usize) -> usize {
+    let count = std::env::var(variable).ok().and_then(|value| value.parse().ok()).unwrap_or(default);
+    eprintln!("{variable}={count}");
+    count
+}

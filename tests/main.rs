@@ -1,0 +1,45 @@
+//! The specification of falseticker, as tests over its command line and real programs.
+//!
+//! One binary, one file a capability. A test whose program is not installed is reported as ignored, with the Debian package that has
+//! it; where the variable `CI` is set it fails. A test that fails prints every command that it gave, what came of it, and what
+//! `falseticker status --json` says. Counts come from variables (`FALSETICKER_KILLS`), and are printed.
+
+mod bad_input;
+mod early;
+mod evidence;
+mod faults;
+mod freeze;
+mod harness;
+mod nodes;
+mod policies;
+mod programs;
+mod reads;
+mod refusals;
+mod run;
+mod sandboxes;
+mod shim;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = libtest_mimic::Arguments::from_args();
+    harness::catch_panics();
+    let trials = [
+        reads::trials(),
+        shim::trials(),
+        early::trials(),
+        sandboxes::trials(),
+        policies::trials(),
+        faults::trials(),
+        evidence::trials(),
+        freeze::trials(),
+        run::trials(),
+        nodes::trials(),
+        bad_input::trials(),
+        refusals::trials(),
+        programs::trials(),
+    ];
+    let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
+    harness::clear_targets();
+    conclusion.exit_code()
+}
