@@ -93,10 +93,15 @@ fn heal_one(dir: &NodeDir, args: &Args, output: &Output) -> Result<Healed> {
     Ok(healed)
 }
 
-/// A page that cannot be read cannot be healed, and the error should say what became of the rest.
+/// A page that cannot be read cannot be healed; which node that is, the page's own error need not say.
 fn damaged(dir: &NodeDir, why: &Error) -> Error {
-    let error = Error::new(why.kind(), format_args!("heal node {}", dir.name()), why);
-    error.remedy(format_args!("falseticker remove {}", dir.name()))
+    let name = dir.name();
+    Error::new(
+        why.kind(),
+        format_args!("heal node {name}"),
+        format_args!("cannot {}: {}", why.attempted(), why.why()),
+    )
+    .remedy(format_args!("falseticker remove {name}, and make it anew"))
 }
 
 fn line(healed: &Healed, slew: Option<Rate>) -> String {
