@@ -27,7 +27,11 @@ impl Home {
         };
         match NodeDir::open(&BaseDir::find()?, name) {
             Ok(dir) => Home::join(dir, request),
-            Err(_) => Home::make(name, kind),
+            // Another `run` may have made it meanwhile.
+            Err(_) => Home::make(name, kind).or_else(|why| match NodeDir::open(&BaseDir::find()?, name) {
+                Ok(dir) => Home::join(dir, request),
+                Err(_) => Err(why),
+            }),
         }
     }
 
