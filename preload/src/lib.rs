@@ -18,6 +18,7 @@
 )]
 
 mod abi;
+mod arch;
 mod detour;
 mod load;
 mod read;

@@ -11,6 +11,7 @@
 
 use core::ffi::CStr;
 
+use crate::arch::itself::dynamic_section;
 use crate::vdso::auxiliary;
 
 const AT_PHDR: u64 = 3;
@@ -104,12 +105,7 @@ unsafe fn find_in_list(name: &CStr) -> Option<usize> {
 
 /// An object is told by its dynamic section, which the linker calls `_DYNAMIC`.
 fn is_this_library(map: &LinkMap) -> bool {
-    let own: usize;
-    // SAFETY: takes an address relative to the instruction; nothing is read.
-    unsafe {
-        core::arch::asm!("lea {}, [rip + _DYNAMIC]", out(reg) own, options(nomem, nostack, pure));
-    }
-    map.dynamic as usize == own
+    map.dynamic as usize == dynamic_section()
 }
 
 /// The value of a dynamic section's entry; `None` where it is missing or null.

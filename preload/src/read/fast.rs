@@ -13,8 +13,8 @@ use falseticker_page::layout::{Clock, Page};
 use falseticker_page::segment::Hot;
 use falseticker_page::time::NANOS_PER_SEC;
 
-use super::gate;
 use crate::abi::Timespec;
+use crate::arch::gates;
 use crate::state::{Hint, STATE};
 
 /// Reads `clock`: by the host's clock `true_id` where it is true, else from the host's `mono_id`.
@@ -26,12 +26,12 @@ pub unsafe fn read(clock: Clock, true_id: i32, mono_id: i32, to: *mut Timespec) 
     let hint = Hint::load(clock);
     let Some(page) = STATE.page() else {
         // SAFETY: the caller's contract.
-        return unsafe { gate::cold(clock, true_id, mono_id, to) };
+        return unsafe { gates::cold(clock, true_id, mono_id, to) };
     };
     let word = page.header.word.load(Ordering::Acquire);
     if !hint.is_of(word) {
         // SAFETY: the caller's contract.
-        return unsafe { gate::cold(clock, true_id, mono_id, to) };
+        return unsafe { gates::cold(clock, true_id, mono_id, to) };
     }
     // SAFETY: the page has been seen.
     let host = unsafe { STATE.host_clock_behind_page() };
@@ -47,7 +47,7 @@ pub unsafe fn read(clock: Clock, true_id: i32, mono_id: i32, to: *mut Timespec) 
         // SAFETY: room for a timespec, initialised when 0 comes back.
         let now = unsafe {
             if host(mono_id, now.as_mut_ptr()) != 0 {
-                return gate::cold(clock, true_id, mono_id, to);
+                return gates::cold(clock, true_id, mono_id, to);
             }
             now.assume_init()
         };
@@ -61,7 +61,7 @@ pub unsafe fn read(clock: Clock, true_id: i32, mono_id: i32, to: *mut Timespec) 
         }
     }
     // SAFETY: the caller's contract.
-    unsafe { gate::cold(clock, true_id, mono_id, to) }
+    unsafe { gates::cold(clock, true_id, mono_id, to) }
 }
 
 /// Whether what was copied since `word` was loaded is of one generation.

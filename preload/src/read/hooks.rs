@@ -47,8 +47,14 @@ pub unsafe extern "C" fn vdso_gettimeofday(to: *mut Timeval, zone: *mut u8) -> i
         }
     }
     if !zone.is_null() {
-        // SAFETY: the kernel checks the pointer.
-        return (unsafe { sys::syscall2(sys::nr::GETTIMEOFDAY, 0, zone as usize) }) as i32;
+        // The kernel's own zone, written as the vDSO writes it: a bad pointer is the caller's fault, not an EFAULT.
+        let mut minutes_and_dst = [0_i32; 2];
+        // SAFETY: the kernel writes two ints to the live array; then the caller's contract.
+        unsafe {
+            sys::syscall2(sys::nr::GETTIMEOFDAY, 0, (&raw mut minutes_and_dst) as usize);
+            zone.cast::<i32>().write_volatile(minutes_and_dst[0]);
+            zone.cast::<i32>().add(1).write_volatile(minutes_and_dst[1]);
+        }
     }
     0
 }

@@ -5,11 +5,10 @@
 #![allow(unsafe_code)]
 // Sound because the caller's pointer is written as the real function would write it, and nothing else is.
 
-mod cold;
+pub mod cold;
 mod fast;
-mod gate;
 mod hooks;
-mod other;
+pub mod other;
 mod raw;
 
 pub use cold::host_instant;
@@ -20,6 +19,7 @@ use core::sync::atomic::Ordering;
 use falseticker_page::layout::Clock;
 
 use crate::abi::{Timespec, clock};
+use crate::arch::gates;
 use crate::state::STATE;
 
 /// Reads a host clock. 0 or a negative errno.
@@ -60,7 +60,7 @@ unsafe fn less_common(id: i32, to: *mut Timespec) -> i32 {
             clock::REALTIME_COARSE => fast::read(Clock::Wall, id, clock::MONOTONIC_COARSE, to),
             clock::MONOTONIC_COARSE => fast::read(Clock::Mono, id, clock::MONOTONIC_COARSE, to),
             clock::BOOTTIME => fast::read(Clock::Boot, id, clock::MONOTONIC, to),
-            _ => gate::seldom(id, to),
+            _ => gates::seldom(id, to),
         }
     }
 }

@@ -2,10 +2,7 @@
 #![allow(unsafe_code)]
 // Sound because `__errno_location` is the same function in glibc and musl, and a weak reference is null without one.
 
-use core::arch::{asm, global_asm};
-
-// Weak, so that this library has no undefined symbol that a libc might lack; rustc has no stable way to say so.
-global_asm!(".weak __errno_location");
+use crate::arch::itself::errno_location;
 
 /// Turns the kernel's result into libc's: -1 and `errno` for an error.
 #[inline(always)]
@@ -16,14 +13,9 @@ pub fn result(kernel: isize) -> isize {
 #[cold]
 #[inline(never)]
 fn fail(errno: i32) -> isize {
-    let location: usize;
-    // SAFETY: reads the slot of the global offset table, which holds the function's address or null.
-    unsafe {
-        asm!("mov {}, [rip + __errno_location@GOTPCREL]", out(reg) location, options(nostack, readonly, pure));
-        let location: Option<extern "C" fn() -> *mut i32> = core::mem::transmute(location);
-        if let Some(location) = location {
-            *location() = errno;
-        }
+    if let Some(location) = errno_location() {
+        // SAFETY: libc's function gives the place of this thread's `errno`.
+        unsafe { *location() = errno };
     }
     -1
 }

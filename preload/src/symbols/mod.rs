@@ -8,4 +8,4 @@
 mod errno;
 mod reads;
 mod settings;
-mod syscall;
+pub mod syscall;

@@ -15,10 +15,7 @@
 
 use core::ffi::CStr;
 
-#[cfg(target_arch = "x86_64")]
-mod x86_64;
-#[cfg(target_arch = "x86_64")]
-pub use x86_64::*;
+pub use crate::arch::calls::*;
 
 /// The errnos that are told apart.
 pub mod errno {

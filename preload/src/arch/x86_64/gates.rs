@@ -10,8 +10,8 @@ use core::arch::naked_asm;
 
 use falseticker_page::layout::Clock;
 
-use super::{cold, other};
 use crate::abi::Timespec;
+use crate::read::{cold, other};
 
 macro_rules! gates {
     ($($(#[$doc:meta])* $name:ident($($argument:ident: $kind:ty),*) => $behind:path;)*) => {$(

@@ -1,0 +1,7 @@
+//! x86-64.
+
+pub mod calls;
+pub mod gates;
+pub mod itself;
+mod memory;
+mod syscall;
