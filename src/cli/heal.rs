@@ -5,7 +5,7 @@
 
 use falseticker::node::{Answer, Applied, BaseDir, NodeDir, NodeName};
 use falseticker::units::format_rate;
-use falseticker::{Error, Heal, Node, Rate, Result, Span, freeze};
+use falseticker::{Error, Heal, Node, Rate, Result, Span, freeze, host_clock};
 use serde_json::{Value, json};
 
 use super::output::{Output, Reply, complain, error_json};
@@ -83,6 +83,10 @@ fn heal_one(dir: &NodeDir, args: &Args, output: &Output) -> Result<Healed> {
     let how = args.slew.map_or(Heal::Step, Heal::Slew);
     let node = Node::of_dir(dir.clone()).map_err(|why| damaged(dir, &why))?;
     let applied = node.heal_clocks(how)?;
+    if let Some(applied) = &applied {
+        // "Healed" is said once it is so.
+        host_clock::sleep_until(applied.at);
+    }
     let mut healed = Healed { dir: dir.clone(), thawed, applied, answer: None };
     output.say(&line(&healed, args.slew))?;
     if let (Some(applied), Some(limit)) = (&healed.applied, args.wait) {
