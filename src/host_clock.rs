@@ -28,6 +28,15 @@ pub fn sleep_until(at: HostInstant) {
     while raw::sleep_until(libc::CLOCK_MONOTONIC, at.as_nanos()) == Err(Errno::EINTR) {}
 }
 
+/// Sleep until the host's coarse clock shows `at` too, which follows a tick behind: from then on `time()` and whatever
+/// else reads coarse clocks is in what begins at `at`.
+pub fn sleep_until_all_show(at: HostInstant) {
+    sleep_until(at);
+    while read(libc::CLOCK_MONOTONIC_COARSE) < at.as_nanos() {
+        sleep(Span::from_nanos(200_000));
+    }
+}
+
 /// Sleep for `span` of host time.
 pub fn sleep(span: Span) {
     sleep_until(monotonic().saturating_add(span));

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use falseticker::fault::{Clocks, Fault};
 use falseticker::node::{Answer, Applied, Asked, NodeName};
-use falseticker::{HostInstant, Node, Result, Span};
+use falseticker::{HostInstant, Node, Result, Span, host_clock};
 use serde_json::{Value, json};
 
 use super::output::{Output, Reply};
@@ -31,6 +31,8 @@ pub struct Options {
 pub fn apply(node: &NodeName, fault: impl Into<Fault>, options: &Options, output: &Output) -> Result<Reply> {
     let node = Node::open(node.as_str())?;
     let applied = node.fault(fault, options.clocks, options.lasts)?;
+    // "In force" is said, and the command returns, when it is.
+    host_clock::sleep_until(applied.at);
     output.say(&line(node.name(), &applied))?;
     let answer = options.wait.map(|limit| node.wait_until_read(&applied, limit)).transpose()?;
     let json = to_json(node.name(), Some(&applied), answer.as_ref());

@@ -139,6 +139,8 @@ pub fn open_file(path: &Path, at_least: u64, owner: u32, writable: bool) -> Resu
         .open(path)
         .map_err(|err| match err.raw_os_error().map(Errno::from_raw) {
             Some(Errno::ELOOP) => Error::not_applied(&attempted, "it is a symbolic link"),
+            Some(Errno::ENOENT) => Error::not_applied(&attempted, err)
+                .remedy("remove the node with falseticker remove, and make it anew"),
             _ => Error::not_applied(&attempted, err),
         })?;
     let metadata = file.metadata().map_err(|err| Error::not_applied(&attempted, err))?;

@@ -72,6 +72,11 @@ pub fn publish(
     let mut lead = LEAD;
     loop {
         let (word, old) = read(page)?;
+        let soon = host_clock::monotonic().saturating_add(LIMIT);
+        if old.published_at.max(old.from) > soon {
+            return Err(Error::not_applied("publish a change", "the node's page says that it was written in the future")
+                .remedy("remove the node; something other than falseticker writes to its page"));
+        }
         host_clock::sleep_until(old.published_at.saturating_add(Span::from_nanos(2 * LEAD.as_nanos())));
         let claim = Claim::take(dir, page, word, until)?;
         let Some(claim) = claim else { continue };

@@ -157,7 +157,7 @@ impl Birth<'_> {
         self.home.node.add_root(target)?;
         self.home.node.add_keeper(keeper, self.home.is_made_here())?;
         self.home.entrust();
-        host_clock::sleep_until(self.not_before);
+        host_clock::sleep_until_all_show(self.not_before);
         go.write_all(b"!").map_err(|why| Error::not_applied(&attempted, why))?;
         drop(go);
         let mut errno = [0_u8; 4];

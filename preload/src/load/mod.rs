@@ -47,6 +47,10 @@ pub fn ensure() {
 /// The row's word for a vDSO that is detoured; others are the codes of refusals.
 const DETOURED: u64 = 0;
 
+/// Not inlined: its many KiB of stack would become those of every read that comes by the cold way, a signal handler's on a
+/// small stack among them.
+#[cold]
+#[inline(never)]
 fn load() {
     let vdso = Vdso::find();
     let known = vdso.as_ref().map_or(0, Vdso::clock_gettime);
