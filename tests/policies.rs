@@ -55,7 +55,7 @@ fn every_way(lab: &Lab, libc: &str, policy: &str) {
 }
 
 fn symbols_alone(lab: &Lab, libc: &str) {
-    let mut probe = start(lab, libc, "no-proc-mem");
+    let mut probe = start(lab, libc, "no-code");
     for reading in probe.all_after(0) {
         let by_symbol = ["vdso", "next", "dlopen"].iter().all(|way| !reading.name.starts_with(way));
         let untouched = reading.is_monotonic() || reading.is_cpu_time();

@@ -109,8 +109,8 @@ fn script(lab: &Lab) {
     std::fs::write(&script, format!("#!{}\n", interpreter.display())).expect("a file can be written");
     std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).expect("its mode can be changed");
     refused(lab, &[text(&script)], "static");
-    std::fs::write(&script, "#!/usr/bin/env -i date\n").expect("a file can be written");
-    refused(lab, &[text(&script)], "");
+    std::fs::write(&script, "#!/usr/bin/env -S -i date\n").expect("a file can be written");
+    refused(lab, &[text(&script)], "LD_PRELOAD");
 }
 
 /// Damages the page of a node, and expects every command to refuse it with this in its message.
@@ -159,7 +159,7 @@ fn missing_page(lab: &Lab) {
     lab.falseticker(["create", "a"]).expect_code(0);
     std::fs::remove_file(lab.nodes().join("a/page")).expect("it can be removed");
     lab.run("a", &["--jump", "-1h"], ["sh", "-c", "echo ran"]).done().expect_code(125);
-    lab.falseticker(["status"]).expect_code(0);
+    lab.falseticker(["status"]).expect_code(3).expect_error("help:");
     lab.falseticker(["remove", "a"]).expect_code(0);
 }
 

@@ -94,7 +94,7 @@ fn ctrl_c(lab: &Lab) {
     live.say("\u{3}");
     live.line_where(|line| line.trim().ends_with("end"));
     live.end();
-    let caught = live.transcript().report().matches("caught\r").count();
+    let caught = live.transcript().report().matches("| caught").count();
     assert_eq!(caught, 1, "caught {caught} times");
 }
 

@@ -63,19 +63,18 @@ pub type Edit<'a> = dyn FnMut(&Tables, &Captured, HostInstant) -> Result<Option<
 
 /// Publishes what `edit` makes of the current version for the instant that it is given; `None` from it leaves all as
 /// it is. It may be called several times.
-pub fn publish(
-    dir: &NodeDir,
-    page: &Page,
-    edit: &mut Edit<'_>,
-) -> Result<Option<Published>> {
+pub fn publish(dir: &NodeDir, page: &Page, edit: &mut Edit<'_>) -> Result<Option<Published>> {
     let until = host_clock::monotonic().saturating_add(LIMIT);
     let mut lead = LEAD;
     loop {
         let (word, old) = read(page)?;
         let soon = host_clock::monotonic().saturating_add(LIMIT);
         if old.published_at.max(old.from) > soon {
-            return Err(Error::not_applied("publish a change", "the node's page says that it was written in the future")
-                .remedy("remove the node; something other than falseticker writes to its page"));
+            return Err(Error::not_applied(
+                "publish a change",
+                "the node's page says that it was written in the future",
+            )
+            .remedy("remove the node; something other than falseticker writes to its page"));
         }
         host_clock::sleep_until(old.published_at.saturating_add(Span::from_nanos(2 * LEAD.as_nanos())));
         let claim = Claim::take(dir, page, word, until)?;
@@ -165,11 +164,16 @@ fn lock(file: &std::fs::File, index: usize) -> bool {
     fcntl(file, FcntlArg::F_OFD_SETLK(&byte)).is_ok()
 }
 
-#[expect(clippy::cast_possible_wrap, clippy::cast_possible_truncation, reason = "words hold numbers bit by bit")]
+#[expect(
+    clippy::cast_possible_wrap,
+    clippy::cast_possible_truncation,
+    reason = "words hold numbers bit by bit"
+)]
 fn decode(slot: &Slot) -> Tables {
     let head = &slot.head;
     let span = |word: &std::sync::atomic::AtomicU64| Span::from_nanos(word.load(Ordering::Relaxed) as i64);
-    let instant = |word: &std::sync::atomic::AtomicU64| HostInstant::from_nanos(word.load(Ordering::Relaxed) as i64);
+    let instant =
+        |word: &std::sync::atomic::AtomicU64| HostInstant::from_nanos(word.load(Ordering::Relaxed) as i64);
     let rate = |word: &std::sync::atomic::AtomicU64| Rate::from_parts(word.load(Ordering::Relaxed) as i64);
     let schedule = |clock| {
         let cells = slot.segments(clock);

@@ -100,10 +100,13 @@ impl Lab {
         status["nodes"][0].clone()
     }
 
-    /// Waits until `status` says of a node what is wanted.
+    /// Waits until `status` says of a node what is wanted; the node may not be there yet.
     #[track_caller]
     pub fn status_until<T>(&self, node: &str, what: &str, mut is_so: impl FnMut(&Value) -> Option<T>) -> T {
-        eventually(what, || is_so(&self.status(node)))
+        eventually(what, || {
+            let status = self.falseticker(["status", node, "--json"]);
+            if status.code == 0 { is_so(&status.json()["nodes"][0]) } else { None }
+        })
     }
 
     /// The processes that belong to this lab, wherever they came from.

@@ -16,11 +16,10 @@ int main(int argc, char **argv) {
             LOAD_ARGUMENT(2),     {0x45, 1, 0, 4},                    RETURN(ALLOW),    RETURN(REFUSE(1)),
         };
         failed = install(code, sizeof code / sizeof *code);
-    } else if (!strcmp(argv[1], "no-proc-mem")) { /* and no other way to write code: openat for writing is refused too */
+    } else if (!strcmp(argv[1], "no-code")) { /* nor by /proc/self/mem: pwrite64 is refused too */
         const struct instruction code[] = {
-            LOAD_NUMBER,      {0x15, 0, 3, 257 /* openat */}, LOAD_ARGUMENT(2), {0x45, 4, 0, 3},
-            RETURN(ALLOW),    {0x15, 0, 1, 10 /* mprotect */}, RETURN(REFUSE(1)), RETURN(ALLOW),
-            RETURN(REFUSE(13)),
+            LOAD_NUMBER,      {0x15, 3, 0, 18 /* pwrite64 */}, {0x15, 0, 3, 10 /* mprotect */}, LOAD_ARGUMENT(2),
+            {0x45, 0, 1, 4},  RETURN(REFUSE(1)),               RETURN(ALLOW),
         };
         failed = install(code, sizeof code / sizeof *code);
     }

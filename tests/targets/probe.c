@@ -25,19 +25,24 @@ static void report_way(const char *name, way read, int id, int true_id, int grai
 static void wall(const char *name) { say(name, measure(by_clock_gettime, 0, 0), FINE); }
 static void done(void) { raw_syscall(1, 1, (long)"done\n", 5); }
 
+static volatile int64_t handled_false, handled_before, handled_after;
 static void in_handler(int signal) {
     (void)signal;
-    wall("handler");
+    handled_before = true_clock(0);
+    handled_false = by_clock_gettime(0);
+    handled_after = true_clock(0);
 }
 
 static void handler(int on_small_stack) {
-    /* What a bare signal needs, and three KiB for whatever the handler calls. */
-    size_t size = getauxval(51 /* AT_MINSIGSTKSZ */) + 3072;
+    /* What a bare signal needs, and as much as the smallest stack ever had for whatever the handler calls. */
+    size_t size = getauxval(51 /* AT_MINSIGSTKSZ */) + 2048;
     stack_t stack = {.ss_sp = mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), .ss_size = size};
     struct sigaction action = {.sa_handler = in_handler, .sa_flags = on_small_stack ? SA_ONSTACK : 0};
     if (on_small_stack) sigaltstack(&stack, 0);
     sigaction(SIGUSR1, &action, 0);
     raise(SIGUSR1);
+    int64_t width = handled_after - handled_before;
+    say("handler", (struct reading){handled_false, handled_false - handled_before, width, true_clock(1)}, FINE);
 }
 
 static volatile long interrupted;
