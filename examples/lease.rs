@@ -32,7 +32,8 @@ struct Holder {
 impl Holder {
     fn start(node: &Node, program: &str) -> Self {
         let mut command = node.command("bash");
-        let mut process = command.args(["-c", program]).stdout(Stdio::piped()).spawn().expect("bash is installed");
+        let mut process =
+            command.args(["-c", program]).stdout(Stdio::piped()).spawn().expect("bash is installed");
         let output = BufReader::new(process.stdout.take().expect("its output is a pipe"));
         let mut holder = Holder { process, output, acquired: host_clock::monotonic() };
         assert!(holder.works(), "it has the lease");

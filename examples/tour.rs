@@ -17,31 +17,35 @@ use nix::pty::openpty;
 fn main() -> Result<()> {
     let node = Node::create(&format!("tour-{}", std::process::id()))?;
     let mut date = Date::start(&node);
-    println!("{:<28}{:<24}{:<24}difference", "", "the machine's clock", "what `date` prints");
-
+    println!("{:<24}{:<24}what `date` prints", "", "the machine's clock");
     date.show("nothing in force");
     date.show("");
 
     let jump = node.fault(Jump { by: Span::from_secs(-3600) }, Clocks::Wall, None)?;
+    host_clock::sleep_until(jump.at);
     date.show("jump -1h");
     date.show("");
     let answer = node.wait_until_read(&jump, Span::from_secs(1))?;
     assert!(answer.is_yes(), "the running program has read its clock under the jump");
 
-    let twice = Rate::from_parts(1 << 32);
-    node.fault(Drift { rate: twice }, Clocks::Wall, None)?;
+    let drift = node.fault(Drift { rate: Rate::from_parts(1 << 32) }, Clocks::Wall, None)?;
+    host_clock::sleep_until(drift.at);
     date.show("drift 2x");
     date.show("");
     date.show("");
 
     let frozen = node.freeze(&Default::default())?;
     date.ask();
-    println!("{:<28}{:<24}(no answer: it stands still)", "freeze", now());
+    println!("{:<24}{:<24}(no answer: it stands still)", "freeze", now());
     host_clock::sleep(Span::from_secs(1));
     frozen.thaw()?;
-    println!("{:<28}{:<24}{}", "thaw, a second later", now(), date.answer());
+    let answer = date.answer();
+    println!("{:<24}{:<24}{answer}", "thaw, a second later", now());
+    host_clock::sleep(Span::from_millis(300));
 
-    node.heal(Heal::Step)?;
+    if let Some(heal) = node.heal(Heal::Step)? {
+        host_clock::sleep_until(heal.at);
+    }
     date.show("heal");
 
     print_evidence(&falseticker::node::status(&node)?);
@@ -57,7 +61,10 @@ fn print_evidence(status: &Status) {
             let what = change.map_or("", |change| &change.fault);
             #[expect(clippy::cast_precision_loss, reason = "for people to read")]
             let latency = mark.latency_ns as f64 / 1e6;
-            println!("  pid {} ({}) first read its clock {latency:.3} ms after \"{what}\"", process.pid, process.command);
+            println!(
+                "  pid {} ({}) first read its clock {latency:.3} ms after \"{what}\"",
+                process.pid, process.command
+            );
         }
     }
 }
@@ -97,10 +104,10 @@ impl Date {
     }
 
     fn show(&mut self, what: &str) {
-        host_clock::sleep(Span::from_millis(300));
         self.ask();
         let answer = self.answer();
-        println!("{what:<28}{:<24}{answer}", now());
+        println!("{what:<24}{:<24}{answer}", now());
+        host_clock::sleep(Span::from_millis(300));
     }
 
     fn stop(mut self) {
