@@ -3,6 +3,7 @@
 
 pub mod child;
 pub mod figures;
+pub mod server;
 pub mod way;
 
 use std::path::PathBuf;
