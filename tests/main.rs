@@ -18,6 +18,7 @@ mod refusals;
 mod run;
 mod sandboxes;
 mod shim;
+mod writers;
 
 use std::process::ExitCode;
 
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         shim::trials(),
         early::trials(),
         sandboxes::trials(),
+        writers::trials(),
         policies::trials(),
         faults::trials(),
         evidence::trials(),

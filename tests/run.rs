@@ -147,8 +147,10 @@ fn killed(lab: &Lab) {
     probe.quit();
     eventually("the end of the program", || (!alive(pid)).then_some(()));
     // The node goes with its last process, at the next command.
-    let left = lab.falseticker(["status", "--json"]).expect_code(0).json();
-    assert_eq!(left["nodes"].as_array().map(Vec::len), Some(0), "{left}");
+    eventually("the end of the node", || {
+        let left = lab.falseticker(["status", "--json"]).expect_code(0).json();
+        (left["nodes"].as_array().map(Vec::len) == Some(0)).then_some(())
+    });
 }
 
 fn preload_kept(lab: &Lab) {
