@@ -36,6 +36,13 @@ impl Server {
         Pid::from_raw(i32::try_from(self.process.id()).expect("pids are small"))
     }
 
+    /// Removes what `faketime` leaves when it is ended with its program.
+    fn sweep(&self) {
+        for name in ["faketime_shm_", "sem.faketime_sem_"] {
+            drop(std::fs::remove_file(format!("/dev/shm/{name}{}", self.process.id())));
+        }
+    }
+
     /// Waits until `ready` has something to give; `None` if the server ends before, or is not ready in time.
     pub fn wait_until<T>(&mut self, mut ready: impl FnMut() -> Option<T>) -> Option<T> {
         let give_up = raw_nanos() + PATIENCE;
@@ -60,7 +67,7 @@ impl Drop for Server {
             while raw_nanos() < give_up {
                 drop(self.process.try_wait());
                 if killpg(group, None).is_err() {
-                    return;
+                    return self.sweep();
                 }
                 std::thread::sleep(PACE);
             }
