@@ -132,6 +132,9 @@ impl Serialize for Fault {
 
 /// The refusal of what would run a monotonic clock backward.
 fn backward(what: &str, why: &str) -> Error {
-    Error::bad_input(format!("{what} with --clock all"), format!("{why}, and monotonic clocks never run backward"))
-        .remedy("leave --clock at wall")
+    Error::bad_input(
+        format!("{what} with --clock all"),
+        format!("{why}, and monotonic clocks never run backward"),
+    )
+    .remedy("leave --clock at wall")
 }

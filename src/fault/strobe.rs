@@ -36,7 +36,9 @@ impl ClockFault for Strobe {
         }
         if self.amplitude == Span::ZERO {
             let why = "an amplitude of 0 is no fault";
-            return Err(Error::bad_input("strobe by nothing", why).remedy("give an amplitude such as 1s or -250ms"));
+            return Err(
+                Error::bad_input("strobe by nothing", why).remedy("give an amplitude such as 1s or -250ms")
+            );
         }
         if self.period < SHORTEST {
             return Err(Error::bad_input(

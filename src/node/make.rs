@@ -130,7 +130,8 @@ pub fn read_record(dir: &NodeDir) -> Result<Record> {
     if record.version == VERSION {
         Ok(record)
     } else {
-        let why = format!("it is of version {}, and this falseticker knows version {VERSION}", record.version);
+        let why =
+            format!("it is of version {}, and this falseticker knows version {VERSION}", record.version);
         Err(Error::bad_input(attempted, why).remedy(remedy))
     }
 }

@@ -55,7 +55,14 @@ impl<T: Shared> Mapped<T> {
         let size = NonZeroUsize::new(T::SIZE).ok_or(nix::Error::EINVAL)?;
         // SAFETY: a new mapping at an address of the kernel's choice.
         let at = unsafe {
-            mmap(None, size, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED, file.as_fd(), 0)?
+            mmap(
+                None,
+                size,
+                ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
+                MapFlags::MAP_SHARED,
+                file.as_fd(),
+                0,
+            )?
         };
         Ok(Mapped { at: at.cast() })
     }

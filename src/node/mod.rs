@@ -164,7 +164,8 @@ impl Node {
         let published = slots::publish(&self.dir, &self.page, &mut |old, captured, from| {
             add_fault(old, captured, from, &fault, clocks, lasts).map(Some)
         })?;
-        let published = published.ok_or_else(|| Error::not_applied(fault.describe(), "nothing was published"))?;
+        let published =
+            published.ok_or_else(|| Error::not_applied(fault.describe(), "nothing was published"))?;
         Ok(Applied::of(&published, fault.describe()))
     }
 

@@ -15,8 +15,7 @@ use std::sync::atomic::Ordering;
 use falseticker_page::change::Change;
 use falseticker_page::latch::{self, READ_ATTEMPTS, Word, read_once};
 use falseticker_page::layout::{Clock, Page, SLOTS, Slot};
-use falseticker_page::schedule::{Pieces, find};
-use falseticker_page::segment::Shape;
+use falseticker_page::schedule::Pieces;
 use falseticker_page::time::{HostInstant, Rate, Span};
 use nix::fcntl::{FcntlArg, fcntl};
 
@@ -84,7 +83,6 @@ pub fn publish(dir: &NodeDir, page: &Page, edit: &mut Edit<'_>) -> Result<Option
         let now = host_clock::monotonic();
         let from = now.saturating_add(lead).max(old.from.saturating_add(Span::from_nanos(1)));
         let Some(mut new) = edit(&old, &captured, from)? else { return Ok(None) };
-        keep_raw_map(&old, &mut new, from);
         new.from = from;
         new.published_at = now;
         latch::begin_fill();
@@ -105,20 +103,6 @@ pub fn publish(dir: &NodeDir, page: &Page, edit: &mut Edit<'_>) -> Result<Option
             note_late(claim.slot(page), &new, late_by);
         }
         return Ok(Some(Published { tables: new, at: from, late_by }));
-    }
-}
-
-/// CLOCK_MONOTONIC_RAW is carried to CLOCK_MONOTONIC and back by a map that was measured. While the monotonic clock is faulted
-/// it stays the same one: another would move RAW by the few nanoseconds that two measurements differ, backward too.
-fn keep_raw_map(old: &Tables, new: &mut Tables, from: HostInstant) {
-    let mono = old.schedule(Clock::Mono);
-    let in_force = find(mono, from).and_then(|index| mono.get(index));
-    if in_force.is_some_and(|segment| segment.shape != Shape::True) {
-        let kept = old.captured;
-        new.captured.raw_at = kept.raw_at;
-        new.captured.mono_at = kept.mono_at;
-        new.captured.mono_per_raw = kept.mono_per_raw;
-        new.captured.raw_per_mono = kept.raw_per_mono;
     }
 }
 

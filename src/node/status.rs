@@ -221,7 +221,8 @@ fn clock(tables: &Tables, captured: &Captured, clock: Clock, now: HostInstant) -
 
 /// What is known of the changes in these tables.
 pub(super) fn changes(tables: &Tables, now: HostInstant) -> Vec<ChangeStatus> {
-    let heals: Vec<&Change> = tables.changes.iter().filter(|change| change.kind == ChangeKind::Heal).collect();
+    let heals: Vec<&Change> =
+        tables.changes.iter().filter(|change| change.kind == ChangeKind::Heal).collect();
     let state = |change: &Change| {
         let healed = heals.iter().any(|heal| heal.id > change.id && heal.at <= now);
         if change.at > now && !change.cancelled {
@@ -262,9 +263,19 @@ fn pause(node: &Node) -> Result<Option<Pause>> {
     }))
 }
 
-fn processes(node: &Node, members: &Members, tables: &Tables, changes: &[ChangeStatus]) -> Vec<ProcessStatus> {
+fn processes(
+    node: &Node,
+    members: &Members,
+    tables: &Tables,
+    changes: &[ChangeStatus],
+) -> Vec<ProcessStatus> {
     let is_member = |reached: &&Reached| members.all.iter().any(|process| process.id == reached.process.id);
-    members.reached.values().filter(is_member).map(|reached| process(node, reached, tables, changes)).collect()
+    members
+        .reached
+        .values()
+        .filter(is_member)
+        .map(|reached| process(node, reached, tables, changes))
+        .collect()
 }
 
 fn process(node: &Node, reached: &Reached, tables: &Tables, changes: &[ChangeStatus]) -> ProcessStatus {

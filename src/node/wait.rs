@@ -52,7 +52,8 @@ pub fn wait(node: &Node, applied: &Applied, limit: Span) -> Result<Answer> {
     loop {
         let members = members::look(node)?;
         for _ in 0..LOOKS_PER_SCAN {
-            let open = members.reached.values().any(|one| read_under(&node.evidence, one.row, &change).is_none());
+            let open =
+                members.reached.values().any(|one| read_under(&node.evidence, one.row, &change).is_none());
             if !open || host_clock::monotonic() >= until {
                 break;
             }

@@ -92,6 +92,8 @@ pub(super) struct State {
     pub(super) change: u32,
     /// How far the host was stepped since the segment in force was laid; it is followed from here on.
     pub(super) host_stepped: bool,
+    /// Whether it must not become the host's own clock again.
+    pub(super) stays_laid: bool,
 }
 
 impl State {
@@ -124,6 +126,7 @@ impl State {
             truth,
             change: segment.change,
             host_stepped: host_stepped && segment.shape != Shape::True,
+            stays_laid: clock != Clock::Wall && segment.shape != Shape::True,
         }
     }
 
@@ -200,6 +203,9 @@ impl State {
 
     pub(super) fn segment(&self, change: u32) -> Segment {
         let healthy = self.offset == self.truth && self.base_rate == Rate::TRUE && self.temporary.is_none();
+        // A monotonic clock that was faulted once is never the host's own again, even where both show the same: the
+        // way over to it would be one between two reads of the host, and might lead back by some nanoseconds.
+        let healthy = healthy && !self.stays_laid;
         let shape = match self.temporary {
             Some(Temporary::Strobe { amplitude, period }) => Shape::Strobe { amplitude, period },
             _ if healthy => Shape::True,

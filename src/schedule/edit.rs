@@ -2,6 +2,8 @@
 
 use falseticker_page::change::{Change, Kind};
 use falseticker_page::layout::Clock;
+use falseticker_page::schedule::find;
+use falseticker_page::segment::Shape;
 use falseticker_page::time::{HostInstant, Rate, Span};
 
 use super::course::Standing;
@@ -104,9 +106,31 @@ fn push(
     }
 }
 
+/// How far the old map between RAW and MONOTONIC may be wrong before a new one takes its place.
+const MAP_ERROR: Span = Span::from_millis(1);
+
+/// What was captured; but while the monotonic clock is laid, the old map between RAW and it stays while it serves: each
+/// new one would move RAW by what two readings of the host's clocks differ.
+fn keep_map(tables: &Tables, captured: &Captured, from: HostInstant) -> Captured {
+    let old = &tables.captured;
+    let schedule = tables.schedule(Clock::Mono);
+    let is_laid =
+        find(schedule, from).and_then(|index| schedule.get(index)).is_some_and(|at| at.shape != Shape::True);
+    let elapsed = captured.raw_at.saturating_since(old.raw_at);
+    let gained = old.mono_per_raw.gained(i128::from(elapsed.as_nanos()));
+    let mapped = i128::from(old.mono_at.as_nanos()) + i128::from(elapsed.as_nanos()) + gained;
+    let error = (mapped - i128::from(captured.mono_at.as_nanos())).unsigned_abs();
+    if is_laid && error <= u128::from(MAP_ERROR.unsigned_nanos()) {
+        let Captured { raw_at, mono_at, mono_per_raw, raw_per_mono, .. } = *old;
+        Captured { raw_at, mono_at, mono_per_raw, raw_per_mono, ..*captured }
+    } else {
+        *captured
+    }
+}
+
 /// Lays every clock anew from `from` on.
 fn lay(tables: &mut Tables, captured: &Captured, from: HostInstant) -> Result<()> {
-    let mut next = *captured;
+    let mut next = keep_map(tables, captured, from);
     for clock in Clock::ALL {
         let compiled = compile(tables, captured, clock, from)?;
         match clock {

@@ -290,6 +290,13 @@ fn a_heal_ends_the_rates_of_monotonic_clocks_and_keeps_their_offsets() {
 }
 
 #[test]
+fn a_monotonic_clock_that_was_faulted_is_never_the_hosts_own_again() {
+    let node = Node::new().with_all(10.0, slew("+1s", "50%")).with_all(20.0, slew("-1s", "50%"));
+    assert_eq!(node.off(Clock::Mono, 30.0), 0);
+    assert!(!node.is_true(Clock::Mono, 30.0) && node.is_true(Clock::Wall, 30.0));
+}
+
+#[test]
 fn after_a_heal_no_earlier_fault_comes_back() {
     let node = Node::new().with_for(10.0, jump("-1h"), "1m").with_for(11.0, drift("2x"), "1m");
     let node = node.healed(20.0, Heal::Step).with(30.0, jump("+1s"));

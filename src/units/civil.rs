@@ -23,10 +23,7 @@ pub(super) fn read(text: &str) -> Read<NodeInstant> {
     }
     let offset = read_offset(zone)?;
     // An offset of its own is never ambiguous; at the ends of the calendar it leads out of range.
-    let time = offset
-        .from_local_datetime(&civil)
-        .single()
-        .ok_or_else(out_of_range)?;
+    let time = offset.from_local_datetime(&civil).single().ok_or_else(out_of_range)?;
     instant_of(&time)
 }
 
@@ -46,14 +43,11 @@ pub(super) fn read_local(text: &str) -> Read<NodeInstant> {
 
 fn has_shape(text: &str) -> bool {
     text.len() >= SHAPE.len()
-        && SHAPE
-            .iter()
-            .zip(text.bytes())
-            .all(|(expected, byte)| match expected {
-                b'd' => byte.is_ascii_digit(),
-                b's' => matches!(byte, b'T' | b't' | b' '),
-                _ => byte == *expected,
-            })
+        && SHAPE.iter().zip(text.bytes()).all(|(expected, byte)| match expected {
+            b'd' => byte.is_ascii_digit(),
+            b's' => matches!(byte, b'T' | b't' | b' '),
+            _ => byte == *expected,
+        })
 }
 
 /// Date and time, and whatever follows their decimals.
@@ -68,10 +62,7 @@ fn split_civil(text: &str) -> Read<(NaiveDateTime, &str)> {
         "" => 0,
         _ if decimals.starts_with('.') => nanoseconds(decimals)?,
         _ => {
-            return Err(Refusal::new(
-                format_args!("'{decimals}' follows the seconds"),
-                EXAMPLES,
-            ));
+            return Err(Refusal::new(format_args!("'{decimals}' follows the seconds"), EXAMPLES));
         }
     };
     let nanos = u32::try_from(nanos).map_err(|_| out_of_range())?;
@@ -84,19 +75,14 @@ fn split_civil(text: &str) -> Read<(NaiveDateTime, &str)> {
     }
     let year = i32::try_from(field(0, 4)).map_err(|_| out_of_range())?;
     let date = NaiveDate::from_ymd_opt(year, field(5, 7), field(8, 10)).ok_or_else(|| {
+        Refusal::new(format_args!("{} is not a day of the calendar", &text[..10]), "correct the date")
+    })?;
+    let civil = date.and_hms_nano_opt(hour, minute, second, nanos).ok_or_else(|| {
         Refusal::new(
-            format_args!("{} is not a day of the calendar", &text[..10]),
-            "correct the date",
+            format_args!("{} is not a time of day", &text[11..19]),
+            "correct the time: 00:00:00 .. 23:59:59",
         )
     })?;
-    let civil = date
-        .and_hms_nano_opt(hour, minute, second, nanos)
-        .ok_or_else(|| {
-            Refusal::new(
-                format_args!("{} is not a time of day", &text[11..19]),
-                "correct the time: 00:00:00 .. 23:59:59",
-            )
-        })?;
     Ok((civil, zone))
 }
 
@@ -108,10 +94,7 @@ fn wrong_shape(text: &str) -> Refusal {
         return Refusal::new("it is a bare number", format_args!("write @{text} for Unix time"));
     }
     if text.len() == 10 && has_shape(&format!("{text}T00:00:00")) {
-        return Refusal::new(
-            "it is a date without a time of day",
-            format_args!("write \"{text} 00:00:00\""),
-        );
+        return Refusal::new("it is a date without a time of day", format_args!("write \"{text} 00:00:00\""));
     }
     Refusal::new("it is not date and time", EXAMPLES)
 }
@@ -149,11 +132,7 @@ fn resolve<Z: TimeZone>(civil: NaiveDateTime, mapped: MappedLocalTime<DateTime<Z
         MappedLocalTime::Single(time) => instant_of(&time),
         MappedLocalTime::Ambiguous(first, second) => {
             // chrono gives them in either order.
-            let (first, second) = if first < second {
-                (first, second)
-            } else {
-                (second, first)
-            };
+            let (first, second) = if first < second { (first, second) } else { (second, first) };
             let [first, second] =
                 [first, second].map(|time| time.fixed_offset().to_rfc3339_opts(SecondsFormat::AutoSi, true));
             Err(Refusal::new(
@@ -225,10 +204,7 @@ mod tests {
             return in_central_europe();
         }
         let child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "units::civil::tests::local_times_are_of_the_callers_zone",
-            ])
+            .args(["--exact", "units::civil::tests::local_times_are_of_the_callers_zone"])
             .env("TZ", ZONE)
             .output()
             .unwrap();
@@ -241,15 +217,9 @@ mod tests {
         assert_eq!(nanos("2026-11-23T13:00:00.5"), NOON + 500_000_000);
         assert_eq!(nanos("2026-07-01 02:00:00"), nanos("2026-07-01T00:00:00Z"));
         let twice = refused("2026-10-25 02:30:00");
-        assert!(
-            twice.contains("2026-10-25T02:30:00+02:00 or 2026-10-25T02:30:00+01:00"),
-            "{twice}"
-        );
+        assert!(twice.contains("2026-10-25T02:30:00+02:00 or 2026-10-25T02:30:00+01:00"), "{twice}");
         let never = refused("2026-03-29 02:30:00");
-        assert!(
-            never.contains("never showed") && never.contains("2026-03-29T02:30:00Z"),
-            "{never}"
-        );
+        assert!(never.contains("never showed") && never.contains("2026-03-29T02:30:00Z"), "{never}");
         assert!(read_local("2026-10-25 02:30:00").is_err());
     }
 }

@@ -33,9 +33,7 @@ pub(super) enum NumberError {
 pub(super) fn split_sign(text: &str) -> (Option<char>, &str) {
     match text.strip_prefix('-') {
         Some(rest) => (Some('-'), rest),
-        None => text
-            .strip_prefix('+')
-            .map_or((None, text), |rest| (Some('+'), rest)),
+        None => text.strip_prefix('+').map_or((None, text), |rest| (Some('+'), rest)),
     }
 }
 
@@ -77,10 +75,7 @@ impl Decimal {
         if fraction.len() > MAX_FRACTION {
             return Err(NumberError::TooFine);
         }
-        let digits = whole
-            .bytes()
-            .chain(fraction.bytes())
-            .fold(0, |n, b| n * 10 + i128::from(b - b'0'));
+        let digits = whole.bytes().chain(fraction.bytes()).fold(0, |n, b| n * 10 + i128::from(b - b'0'));
         // At most MAX_FRACTION, so it fits.
         let scale = u32::try_from(fraction.len()).map_err(|_| NumberError::TooFine)?;
         Ok(Decimal { digits, scale })
@@ -90,22 +85,14 @@ impl Decimal {
     pub(super) fn times(self, unit: i128) -> Result<i128, NumberError> {
         let product = self.digits.checked_mul(unit).ok_or(NumberError::TooLarge)?;
         let divisor = 10_i128.pow(self.scale);
-        if product % divisor == 0 {
-            Ok(product / divisor)
-        } else {
-            Err(NumberError::TooFine)
-        }
+        if product % divisor == 0 { Ok(product / divisor) } else { Err(NumberError::TooFine) }
     }
 }
 
 /// The quotient to the nearest whole number, halves away from zero; `divisor` is positive.
 pub(super) fn round(dividend: i128, divisor: i128) -> i128 {
     let left = (dividend % divisor).abs();
-    let away = if left >= divisor - left {
-        dividend.signum()
-    } else {
-        0
-    };
+    let away = if left >= divisor - left { dividend.signum() } else { 0 };
     dividend / divisor + away
 }
 
@@ -130,13 +117,9 @@ mod tests {
 
     #[test]
     fn numbers_are_read_exactly() {
-        for (text, digits, scale) in [
-            ("12", 12, 0),
-            ("1.5", 15, 1),
-            (".5", 5, 1),
-            ("007.250", 725, 2),
-            ("0.000", 0, 0),
-        ] {
+        for (text, digits, scale) in
+            [("12", 12, 0), ("1.5", 15, 1), (".5", 5, 1), ("007.250", 725, 2), ("0.000", 0, 0)]
+        {
             assert_eq!(Decimal::parse(text).unwrap(), Decimal { digits, scale }, "{text}");
         }
     }
@@ -144,31 +127,16 @@ mod tests {
     #[test]
     fn what_is_no_number_is_refused() {
         for text in ["", ".", "1.", "1..2", "1.2.3", "1,5", "1e3", "-1", "٣"] {
-            assert!(
-                matches!(Decimal::parse(text), Err(NumberError::Malformed(_))),
-                "{text}"
-            );
+            assert!(matches!(Decimal::parse(text), Err(NumberError::Malformed(_))), "{text}");
         }
-        assert!(matches!(
-            Decimal::parse("1").and_then(|one| one.times(i128::MAX)),
-            Ok(i128::MAX)
-        ));
+        assert!(matches!(Decimal::parse("1").and_then(|one| one.times(i128::MAX)), Ok(i128::MAX)));
         assert!(matches!(
             Decimal::parse("2").and_then(|two| two.times(i128::MAX)),
             Err(NumberError::TooLarge)
         ));
-        assert!(matches!(
-            Decimal::parse(&"9".repeat(20)),
-            Err(NumberError::TooLarge)
-        ));
-        assert!(matches!(
-            Decimal::parse(&format!("0.{}", "1".repeat(19))),
-            Err(NumberError::TooFine)
-        ));
-        assert!(matches!(
-            Decimal::parse("1.5").and_then(|n| n.times(1)),
-            Err(NumberError::TooFine)
-        ));
+        assert!(matches!(Decimal::parse(&"9".repeat(20)), Err(NumberError::TooLarge)));
+        assert!(matches!(Decimal::parse(&format!("0.{}", "1".repeat(19))), Err(NumberError::TooFine)));
+        assert!(matches!(Decimal::parse("1.5").and_then(|n| n.times(1)), Err(NumberError::TooFine)));
     }
 
     #[test]

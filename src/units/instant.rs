@@ -40,19 +40,17 @@ fn read_unix(text: &str) -> Read<NodeInstant> {
 
 /// Nanoseconds from a decimal number of seconds.
 pub(super) fn nanoseconds(number: &str) -> Read<i128> {
-    Decimal::parse(number)
-        .and_then(|value| value.times(i128::from(NANOS_PER_SEC)))
-        .map_err(|error| match error {
+    Decimal::parse(number).and_then(|value| value.times(i128::from(NANOS_PER_SEC))).map_err(|error| {
+        match error {
             NumberError::Malformed(refusal) => Refusal::new(refusal.why, EXAMPLES),
             NumberError::TooLarge => out_of_range(),
             NumberError::TooFine => Refusal::new("it is finer than a nanosecond", "write at most 9 decimals"),
-        })
+        }
+    })
 }
 
 pub(super) fn in_range(nanos: i128) -> Read<NodeInstant> {
-    i64::try_from(nanos)
-        .map(NodeInstant::from_nanos)
-        .map_err(|_| out_of_range())
+    i64::try_from(nanos).map(NodeInstant::from_nanos).map_err(|_| out_of_range())
 }
 
 pub(super) fn out_of_range() -> Refusal {

@@ -40,10 +40,7 @@ type Read<T> = std::result::Result<T, Refusal>;
 
 impl Refusal {
     fn new(why: impl fmt::Display, remedy: impl fmt::Display) -> Self {
-        Refusal {
-            why: why.to_string(),
-            remedy: remedy.to_string(),
-        }
+        Refusal { why: why.to_string(), remedy: remedy.to_string() }
     }
 
     /// The whole error; `attempted` reads after "cannot".

@@ -48,10 +48,7 @@ fn read(text: &str) -> Read<Rate> {
         "x" => factor(sign, number),
         "" => {
             let why = format!("'{number}' has no unit; the units are ppm % x");
-            Err(Refusal::new(
-                why,
-                format_args!("write {number}ppm, {number}% or {number}x"),
-            ))
+            Err(Refusal::new(why, format_args!("write {number}ppm, {number}% or {number}x")))
         }
         _ => {
             let why = format!("'{unit}' is not a unit; the units are ppm % x");
@@ -99,15 +96,10 @@ fn nearest(parts: i128, divisor: i128) -> Read<Rate> {
     for (special, name) in [(0, "the host's own rate, 1x"), (slowest, "standstill, 0x")] {
         if rounded == special && rounded * divisor != parts {
             let why = format!("it cannot be told from {name}: rates are held in steps of 0.00023ppm");
-            return Err(Refusal::new(
-                why,
-                "write a rate that differs by 0.00023ppm or more",
-            ));
+            return Err(Refusal::new(why, "write a rate that differs by 0.00023ppm or more"));
         }
     }
-    i64::try_from(rounded)
-        .map(Rate::from_parts)
-        .map_err(|_| too_fast())
+    i64::try_from(rounded).map(Rate::from_parts).map_err(|_| too_fast())
 }
 
 fn backward() -> Refusal {
@@ -146,10 +138,7 @@ fn shortest(parts: i128, unit: i128) -> String {
             return decimal::print(value, scale);
         }
     }
-    decimal::print(
-        decimal::round(parts * unit * 10_i128.pow(MAX_DECIMALS), ONE),
-        MAX_DECIMALS,
-    )
+    decimal::print(decimal::round(parts * unit * 10_i128.pow(MAX_DECIMALS), ONE), MAX_DECIMALS)
 }
 
 #[cfg(test)]
@@ -198,17 +187,11 @@ mod tests {
             ("-101%", "a clock never runs backward"),
             ("-1000001ppm", "a clock never runs backward"),
             ("-100.0000000000001%", "a clock never runs backward"),
-            (
-                "-9999999999999999999.999999999999999999%",
-                "a clock never runs backward",
-            ),
+            ("-9999999999999999999.999999999999999999%", "a clock never runs backward"),
             ("-99999999999999999999%", "a clock never runs backward"),
             ("1001x", "the fastest rate is 1000x"),
             ("1000.00000000000001x", "the fastest rate is 1000x"),
-            (
-                "9999999999999999999.999999999999999999x",
-                "the fastest rate is 1000x",
-            ),
+            ("9999999999999999999.999999999999999999x", "the fastest rate is 1000x"),
             ("99999999999999999999ppm", "the fastest rate is 1000x"),
             ("200", "write 200ppm, 200% or 200x"),
             ("", "it is empty"),

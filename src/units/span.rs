@@ -36,11 +36,7 @@ fn read(text: &str) -> Read<Span> {
     let (sign, mut rest) = decimal::split_sign(text);
     if rest.is_empty() {
         return Err(Refusal::new(
-            if sign.is_some() {
-                "it is a sign alone"
-            } else {
-                "it is empty"
-            },
+            if sign.is_some() { "it is a sign alone" } else { "it is empty" },
             EXAMPLES,
         ));
     }
@@ -52,10 +48,7 @@ fn read(text: &str) -> Read<Span> {
         ));
     }
     if rest.contains(['+', '-']) {
-        return Err(Refusal::new(
-            "a span has one sign, in front of all of it",
-            EXAMPLES,
-        ));
+        return Err(Refusal::new("a span has one sign, in front of all of it", EXAMPLES));
     }
     let mut total: i128 = 0;
     let mut last_unit = i128::MAX;
@@ -63,10 +56,7 @@ fn read(text: &str) -> Read<Span> {
         let (number, after) = decimal::split_number(rest);
         let (unit, next) = after.split_at(after.find(decimal::is_number_char).unwrap_or(after.len()));
         if number.is_empty() {
-            return Err(Refusal::new(
-                format_args!("'{unit}' has no number in front of it"),
-                EXAMPLES,
-            ));
+            return Err(Refusal::new(format_args!("'{unit}' has no number in front of it"), EXAMPLES));
         }
         let pair = &rest[..number.len() + unit.len()];
         let value = Decimal::parse(number).map_err(|error| explain(error, pair))?;
@@ -198,10 +188,7 @@ mod tests {
     #[test]
     fn a_bare_number_is_refused_with_both_readings() {
         let error = refused("100");
-        assert!(
-            error.starts_with("cannot read the span '100': '100' has no unit"),
-            "{error}"
-        );
+        assert!(error.starts_with("cannot read the span '100': '100' has no unit"), "{error}");
         assert!(error.ends_with("help: write 100s or 100ms"), "{error}");
         assert!(refused("1h30").contains("write 30s or 30ms"));
     }

@@ -45,8 +45,10 @@ impl Map {
         HostInstant::from_nanos(carry(raw.as_nanos(), self.raw_at, self.mono_at, self.mono_per_raw))
     }
 
+    /// Both ways round down, so two nanoseconds are given back: RAW must not step back when the schedule begins.
     fn to_raw(&self, mono: NodeInstant) -> NodeInstant {
-        NodeInstant::from_nanos(carry(mono.as_nanos(), self.mono_at, self.raw_at, self.raw_per_mono))
+        let carried = carry(mono.as_nanos(), self.mono_at, self.raw_at, self.raw_per_mono);
+        NodeInstant::from_nanos(carried.saturating_add(2))
     }
 }
 
