@@ -120,8 +120,9 @@ fn heal_thaws(lab: &Lab) {
 
 /// A foreground freeze, once everything is stopped.
 fn foreground(lab: &Lab, tree: &Tree) -> Live {
-    let live = lab.bare_live(crate::harness::binary(), ["freeze", "a", "--for", "1h"]);
+    let mut live = lab.bare_live(crate::harness::binary(), ["freeze", "a", "--for", "1h"]);
     eventually("the freeze", || {
+        assert!(!live.has_ended(), "the freeze has ended by itself");
         (!lab.status("a")["frozen"].is_null() && tree.pids.iter().all(|pid| state_of(*pid) == Some('T')))
             .then_some(())
     });
@@ -179,11 +180,17 @@ fn guard_killed(lab: &Lab) {
         tree.expect_running();
         lab.falseticker(["heal", "a"]).expect_code(0);
     }
-    // All of them at once: the next command of any kind puts it right.
+    // All of them at once (stopped first, or each would replace the other): the next command of any kind puts it right.
     lab.falseticker(["freeze", "a"]).expect_code(0);
-    for guard in guards(lab) {
-        let _ = kill(Pid::from_raw(guard), Signal::SIGKILL);
+    let guards = guards(lab);
+    for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
+        for guard in &guards {
+            kill(Pid::from_raw(*guard), signal).expect("the guard is there");
+        }
     }
+    eventually("the end of the guards", || {
+        guards.iter().all(|guard| matches!(state_of(*guard), None | Some('Z'))).then_some(())
+    });
     lab.falseticker(["status"]).expect_code(0);
     tree.expect_running();
     tree.end();

@@ -32,7 +32,7 @@ pub fn apply(node: &NodeName, fault: impl Into<Fault>, options: &Options, output
     let node = Node::open(node.as_str())?;
     let applied = node.fault(fault, options.clocks, options.lasts)?;
     // "In force" is said, and the command returns, when it is.
-    host_clock::sleep_until(applied.at);
+    host_clock::sleep_until_all_show(applied.at);
     output.say(&line(node.name(), &applied))?;
     let answer = options.wait.map(|limit| node.wait_until_read(&applied, limit)).transpose()?;
     let json = to_json(node.name(), Some(&applied), answer.as_ref());

@@ -85,7 +85,7 @@ fn heal_one(dir: &NodeDir, args: &Args, output: &Output) -> Result<Healed> {
     let applied = node.heal_clocks(how)?;
     if let Some(applied) = &applied {
         // "Healed" is said once it is so.
-        host_clock::sleep_until(applied.at);
+        host_clock::sleep_until_all_show(applied.at);
     }
     let mut healed = Healed { dir: dir.clone(), thawed, applied, answer: None };
     output.say(&line(&healed, args.slew))?;

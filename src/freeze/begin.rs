@@ -290,10 +290,11 @@ fn take_lock(dir: &Path) -> Result<Lock> {
         if host_clock::monotonic() >= until {
             let holders = lock.holders();
             let who = holders.controller.into_iter().chain(holders.guards).map(|id| id.to_string());
-            let why = format!(
-                "a freeze or a thaw of it is under way (process {})",
-                who.collect::<Vec<_>>().join(", ")
-            );
+            let who = match who.collect::<Vec<_>>() {
+                who if who.is_empty() => String::new(),
+                who => format!(" (process {})", who.join(", ")),
+            };
+            let why = format!("a freeze or a thaw of it is under way{who}");
             return Err(Error::not_applied(format_args!("freeze {}", node_in(dir)), why)
                 .remedy("try again when that has ended"));
         }

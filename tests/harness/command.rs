@@ -81,8 +81,7 @@ impl Command {
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         };
-        let report = done.report();
-        self.journal.borrow_mut().push(Box::new(move || report.clone()));
+        self.journal.borrow_mut().add(&done.shown, done.report());
         done
     }
 
@@ -92,7 +91,7 @@ impl Command {
         let shown = self.shown();
         let live = Live::start(&mut self.inner, shown);
         let transcript = live.transcript();
-        self.journal.borrow_mut().push(Box::new(move || transcript.report()));
+        self.journal.borrow_mut().add_live(transcript);
         live
     }
 

@@ -4,15 +4,51 @@ use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::live::Transcript;
 use super::processes::{self, Process};
 use super::{Command, Live, Probe, Target, eventually};
 
 /// What a lab remembers of its commands, for the report of a failure.
-pub type Journal = Rc<RefCell<Vec<Box<dyn Fn() -> String>>>>;
+pub type Journal = Rc<RefCell<Entries>>;
+
+/// The entries of a journal.
+#[derive(Default)]
+pub struct Entries(Vec<Entry>);
+
+enum Entry {
+    /// A command that ended: as it was typed, all about it, and how often it was given in a row.
+    Done(String, String, usize),
+    Live(Arc<Transcript>),
+}
+
+impl Entries {
+    /// Adds a command that ended; of one that is repeated until something is so, the last time counts.
+    pub fn add(&mut self, shown: &str, report: String) {
+        match self.0.last_mut() {
+            Some(Entry::Done(last, told, times)) if last == shown => (*told, *times) = (report, *times + 1),
+            _ => self.0.push(Entry::Done(shown.to_owned(), report, 1)),
+        }
+    }
+
+    pub fn add_live(&mut self, transcript: Arc<Transcript>) {
+        self.0.push(Entry::Live(transcript));
+    }
+}
+
+impl Entry {
+    fn tell(&self) -> String {
+        match self {
+            Entry::Done(_, report, 1) => report.clone(),
+            Entry::Done(_, report, times) => format!("({times} times, of which the last:)\n{report}"),
+            Entry::Live(transcript) => transcript.report(),
+        }
+    }
+}
 
 /// See the head of this file.
 pub struct Lab {
@@ -123,7 +159,7 @@ impl Lab {
     /// All that a reader of a failed test wants to know.
     pub fn diagnosis(&self) -> String {
         let mut text = String::new();
-        let lines: Vec<String> = self.journal.borrow().iter().map(|entry| entry()).collect();
+        let lines: Vec<String> = self.journal.borrow().0.iter().map(Entry::tell).collect();
         let skipped = lines.len().saturating_sub(24);
         text += &format!("--- commands ({skipped} earlier ones left out)\n");
         text.extend(lines.into_iter().skip(skipped));

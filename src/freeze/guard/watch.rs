@@ -71,6 +71,7 @@ impl<'a> Watch<'a> {
 
     /// Let go of the caller's session, streams, descriptors and directory; fork the twin; watch.
     fn settle(mut self) -> ! {
+        raw::come_first();
         let _ = raw::setsid();
         raw::settle_as(c"ft-guard");
         self.close_all_others();
