@@ -24,12 +24,14 @@ static void *count(void *slot) {
 int main(int argc, char **argv) {
     int processes = argc > 1 ? atoi(argv[1]) : 3, threads = argc > 2 ? atoi(argv[2]) : 0;
     counts = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int parent = getpid();
     setvbuf(stdout, 0, _IONBF, 0);
     printf("pids %d", getpid());
     for (int at = 1; at < processes; at++) {
         int pid = fork();
         if (!pid) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);
+            if (getppid() != parent) _exit(0);
             pthread_t thread;
             for (int more = 0; more < threads; more++) pthread_create(&thread, 0, count, (void *)&counts[at]);
             count((void *)&counts[at]);
