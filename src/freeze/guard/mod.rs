@@ -89,17 +89,21 @@ impl Guards {
         let first = watch.fork().map_err(|errno| refused(&errno.desc()))?;
         drop(theirs);
         let guards = Guards { lifeline, bell, timer, first };
-        match guards.await_ready() {
-            true => Ok(guards),
-            false => Err(refused(&"it ended before it was ready")),
-        }
+        let ready = guards
+            .await_ready()
+            .map_err(|why| why.unwrap_or_else(|| refused(&"it ended before it was ready")));
+        ready.map(|()| guards)
     }
 
     /// A guard writes one byte when both are up.
-    fn await_ready(&self) -> bool {
+    fn await_ready(&self) -> std::result::Result<(), Option<Error>> {
         let until = host_clock::monotonic().saturating_add(START_LIMIT);
+        if !self.wait(until) {
+            let late = Error::not_applied("start the guard of the freeze", "it was not ready within 5s");
+            return Err(Some(late.remedy("try again when the machine is less loaded")));
+        }
         let mut byte = [0];
-        self.wait(until) && raw::read(self.lifeline.as_raw_fd(), &mut byte) == Ok(1)
+        if raw::read(self.lifeline.as_raw_fd(), &mut byte) == Ok(1) { Ok(()) } else { Err(None) }
     }
 
     /// Whether no guard is left.
