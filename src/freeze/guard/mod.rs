@@ -89,21 +89,16 @@ impl Guards {
         let first = watch.fork().map_err(|errno| refused(&errno.desc()))?;
         drop(theirs);
         let guards = Guards { lifeline, bell, timer, first };
-        let ready = guards
-            .await_ready()
-            .map_err(|why| why.unwrap_or_else(|| refused(&"it ended before it was ready")));
-        ready.map(|()| guards)
+        if !guards.wait(host_clock::monotonic().saturating_add(START_LIMIT)) {
+            let late = refused(&"it was not ready within 5s");
+            return Err(late.remedy("try again when the machine is less loaded"));
+        }
+        if guards.are_ready() { Ok(guards) } else { Err(refused(&"it ended before it was ready")) }
     }
 
-    /// A guard writes one byte when both are up.
-    fn await_ready(&self) -> std::result::Result<(), Option<Error>> {
-        let until = host_clock::monotonic().saturating_add(START_LIMIT);
-        if !self.wait(until) {
-            let late = Error::not_applied("start the guard of the freeze", "it was not ready within 5s");
-            return Err(Some(late.remedy("try again when the machine is less loaded")));
-        }
-        let mut byte = [0];
-        if raw::read(self.lifeline.as_raw_fd(), &mut byte) == Ok(1) { Ok(()) } else { Err(None) }
+    /// A guard writes one byte when both are up; here it is there, or the end of the stream.
+    fn are_ready(&self) -> bool {
+        raw::read(self.lifeline.as_raw_fd(), &mut [0]) == Ok(1)
     }
 
     /// Whether no guard is left.
