@@ -6,7 +6,7 @@
 //! - Terminal, streams, signals, exit code: as without falseticker.
 //! - The death of any one of the processes involved takes neither the program's life nor its clock.
 //!
-//! How the processes are related. `run` forks the [keeper], and the keeper forks the program, which stays in `run`'s
+//! How the processes are related. `run` forks the `keeper`, and the keeper forks the program, which stays in `run`'s
 //! process group while the keeper leaves it:
 //!
 //! ```text
@@ -15,7 +15,7 @@
 //! ```
 //!
 //! So the terminal's signals reach the program by themselves; the program's group is never orphaned by the death of
-//! `run` alone (see [keeper]); if the keeper dies, `run` becomes the program's parent. Both are subreapers, so that
+//! `run` alone (see `keeper`); if the keeper dies, `run` becomes the program's parent. Both are subreapers, so that
 //! what the program leaves behind stays below them.
 
 mod arrival;
