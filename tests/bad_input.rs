@@ -62,6 +62,7 @@ const TABLE: &[(&[&str], i32, &str)] = &[
     (&["freeze", "a", "--for", "nonsense"], 2, "nonsense"),
     (&["thaw", "nobody"], 2, "no such node"),
     (&["heal", "nobody"], 2, "no such node"),
+    (&["heal", "a", "nobody"], 2, "no such node"),
     (&["heal", "a", "--slew", "0ppm"], 2, ""),
     (&["heal", "a", "--slew", "fast"], 2, "fast"),
     (&["status", "nobody"], 2, "no such node"),

@@ -1,7 +1,7 @@
 //! `falseticker heal [NODE...]`.
 //!
-//! What must hold: a node that cannot be healed does not keep the others from it; thawing does not depend on a page
-//! that can be read.
+//! What must hold: a name that no node has changes nothing; a node that cannot be healed does not keep the others from
+//! it; thawing does not depend on a page that can be read.
 
 use falseticker::node::{Answer, Applied, BaseDir, NodeDir, NodeName};
 use falseticker::units::format_rate;
@@ -50,10 +50,11 @@ struct Healed {
 /// Heals nodes.
 pub fn heal(args: &Args, output: &Output) -> Result<Reply> {
     let base = BaseDir::find()?;
+    // All names are looked up first: one that is wrong changes nothing.
     let dirs = if args.nodes.is_empty() {
-        NodeDir::list(&base)?.into_iter().map(Ok).collect::<Vec<_>>()
+        NodeDir::list(&base)?
     } else {
-        args.nodes.iter().map(|name| NodeDir::open(&base, name).map_err(|why| (name.clone(), why))).collect()
+        args.nodes.iter().map(|name| NodeDir::open(&base, name)).collect::<Result<_>>()?
     };
     if dirs.is_empty() {
         output.say("no nodes")?;
@@ -61,17 +62,16 @@ pub fn heal(args: &Args, output: &Output) -> Result<Reply> {
     let (mut healed, mut failed) = (Vec::new(), Vec::new());
     let mut code = exit::DONE;
     for dir in dirs {
-        let done = dir.and_then(|dir| heal_one(&dir, args, output).map_err(|why| (dir.name().clone(), why)));
-        match done {
+        match heal_one(&dir, args, output) {
             Ok(one) => {
                 let no = one.answer.as_ref().is_some_and(|answer| !answer.is_yes());
                 code = code.max(if no { exit::NO } else { exit::DONE });
                 healed.push(to_json(&one));
             }
-            Err((name, why)) => {
+            Err(why) => {
                 code = code.max(exit::code(&why, false));
                 complain(&why);
-                failed.push(json!({ "node": name, "error": error_json(&why) }));
+                failed.push(json!({ "node": dir.name(), "error": error_json(&why) }));
             }
         }
     }
