@@ -4,6 +4,7 @@
 //! given again; what the file says is shown, never trusted with an index or a length.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::Ordering;
 
 use falseticker_page::change::Change;
@@ -34,8 +35,13 @@ pub struct Reached {
 /// All reached processes among those of `table`.
 pub fn reached(evidence: &Evidence, table: &Table, boot_offset: Span) -> BTreeMap<i32, Reached> {
     let mut all: BTreeMap<i32, Reached> = BTreeMap::new();
+    let here = std::fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino());
     for (row, head) in evidence.heads.iter().enumerate() {
         let State::Live(pid) = head.state() else { continue };
+        let namespace = head.namespace.load(Ordering::Acquire);
+        if namespace != 0 && namespace != here {
+            continue;
+        }
         let Some(process) = i32::try_from(pid).ok().and_then(|pid| table.get(pid)) else { continue };
         let since = i64::try_from(head.taken_at.load(Ordering::Relaxed)).unwrap_or(0);
         let since = HostInstant::from_nanos(since);

@@ -90,6 +90,9 @@ pub struct RowHead {
     pub overflow: AtomicU64,
     /// How the process is reached: 0 when its vDSO is detoured, otherwise why it is not.
     pub detour: AtomicU64,
+    /// The pid namespace in which the pid is the process's own, by its inode; 0 when unknown. Pids of another one mean
+    /// nothing to whoever reads this.
+    pub namespace: AtomicU64,
 }
 
 impl RowHead {
@@ -186,11 +189,11 @@ impl Evidence {
     }
 
     /// Takes a row for `pid`: a free one, or one whose owner `gone` says is gone. Makes no syscall of its own.
-    pub fn take(&self, pid: u32, now: HostInstant, gone: impl Fn(State) -> bool) -> Option<usize> {
+    pub fn take(&self, pid: u32, now: HostInstant, gone: impl Fn(&RowHead) -> bool) -> Option<usize> {
         let begin = usize::try_from(self.header.cursor.fetch_add(1, Ordering::Relaxed)).unwrap_or(0);
         let row = self
-            .search(pid, begin, |state| state == State::Free)
-            .or_else(|| self.search(pid, begin, |state| matches!(state, State::Gone(_))))
+            .search(pid, begin, |head| head.state() == State::Free)
+            .or_else(|| self.search(pid, begin, |head| matches!(head.state(), State::Gone(_))))
             .or_else(|| self.search(pid, begin, gone));
         let Some(row) = row else {
             self.header.unseated.fetch_add(1, Ordering::Relaxed);
@@ -201,17 +204,18 @@ impl Evidence {
         head.taken_at.store(now.as_nanos().unsigned_abs(), Ordering::Relaxed);
         head.overflow.store(0, Ordering::Relaxed);
         head.detour.store(0, Ordering::Relaxed);
+        head.namespace.store(0, Ordering::Relaxed);
         head.turn(State::Busy(pid), State::Live(pid)).then_some(row)
     }
 
     /// The first row from `begin` on that is as wanted, now busy for `pid`.
-    fn search(&self, pid: u32, begin: usize, wanted: impl Fn(State) -> bool) -> Option<usize> {
+    fn search(&self, pid: u32, begin: usize, wanted: impl Fn(&RowHead) -> bool) -> Option<usize> {
         (0..ROWS).map(|step| begin.wrapping_add(step) % ROWS).find(|row| {
             let Some(head) = self.heads.get(*row) else {
                 return false;
             };
             let state = head.state();
-            wanted(state) && head.turn(state, State::Busy(pid))
+            wanted(head) && head.turn(state, State::Busy(pid))
         })
     }
 

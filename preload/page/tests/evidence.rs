@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::sync::Barrier;
 
-use falseticker_page::evidence::{Evidence, MARKS, ROWS, State};
+use falseticker_page::evidence::{Evidence, MARKS, ROWS, RowHead, State};
 use falseticker_page::sync::Ordering;
 use falseticker_page::time::HostInstant;
 
@@ -30,7 +30,7 @@ fn all_rows(state: State, but: &[(usize, State)]) -> Box<Evidence> {
     file
 }
 
-fn nobody(_: State) -> bool {
+fn nobody(_: &RowHead) -> bool {
     false
 }
 
@@ -187,16 +187,16 @@ fn a_free_row_is_preferred_to_one_of_a_process_that_is_gone() {
 #[test]
 fn a_row_of_a_process_that_is_gone_is_preferred_to_asking_who_else_is() {
     let file = all_rows(State::Live(1), &[(900, State::Gone(2))]);
-    let taken = file.take(3, after(0), |state| panic!("asked of {state:?}"));
+    let taken = file.take(3, after(0), |head| panic!("asked of {head:?}"));
     assert_eq!(taken, Some(900));
 }
 
 #[test]
 fn with_no_other_row_left_one_is_taken_whose_owner_is_found_to_be_gone() {
     let file = all_rows(State::Live(1), &[(500, State::Live(2)), (600, State::Busy(4))]);
-    assert_eq!(file.take(3, after(0), |state| state == State::Live(2)), Some(500));
+    assert_eq!(file.take(3, after(0), |head| head.state() == State::Live(2)), Some(500));
     assert_eq!(
-        file.take(5, after(0), |state| state == State::Busy(4)),
+        file.take(5, after(0), |head| head.state() == State::Busy(4)),
         Some(600),
         "a process that died while it took its row leaves it too"
     );
@@ -246,7 +246,7 @@ fn processes_that_take_rows_at_once_never_get_the_same_one() {
                     pids()
                         .skip(thread)
                         .step_by(threads)
-                        .map(|pid| file.take(pid, after(0), |state| state == State::Live(2)))
+                        .map(|pid| file.take(pid, after(0), |head| head.state() == State::Live(2)))
                         .collect::<Vec<_>>()
                 })
             })

@@ -1,6 +1,7 @@
 //! What happens once, at load: the true clock is found, the page and the evidence file are mapped, a row is taken,
 //! the vDSO is detoured, the fork hook is set.
 //!
+//! What must hold: it works before the library is relocated (an IFUNC resolver may read the clock first) and from any
 //! thread; whoever comes while another is at it gets true time; a failure leaves the program as without the shim,
 //! and the node's first process does not run at all.
 #![allow(unsafe_code)]

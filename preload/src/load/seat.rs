@@ -5,9 +5,9 @@
 #![allow(unsafe_code)]
 // Sound because the only unsafe operations are system calls without memory, and one on the file's own word.
 
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 
-use falseticker_page::evidence::{Evidence, State};
+use falseticker_page::evidence::{Evidence, RowHead, State};
 use falseticker_page::time::HostInstant;
 
 use crate::abi::clock;
@@ -22,18 +22,35 @@ const FUTEX_WAKE: usize = 1;
 pub fn take_at_load() {
     let Some(evidence) = STATE.evidence() else { return };
     let pid = PRIVATE.pid.load(Ordering::Relaxed);
+    let namespace = pid_namespace();
+    NAMESPACE.store(namespace, Ordering::Relaxed);
     for head in &evidence.heads {
         // What this process was before it executed this program.
-        if head.state() == State::Live(pid) {
+        if head.state() == State::Live(pid) && is_of(head, namespace) {
             head.turn(State::Live(pid), State::Gone(pid));
         }
     }
     let now = host_instant(clock::MONOTONIC).unwrap_or(HostInstant::MIN);
-    seat(evidence.take(pid, now, is_dead));
+    seat(evidence.take(pid, now, |head| is_of(head, namespace) && is_dead(head.state())));
     evidence.header.arrivals.fetch_add(1, Ordering::AcqRel);
     let word = evidence.header.arrivals.as_ptr() as usize;
     // SAFETY: wakes whoever waits on a word of the mapping.
     let _ = unsafe { sys::syscall3(sys::nr::FUTEX, word, FUTEX_WAKE, i32::MAX as usize) };
+}
+
+/// The namespace of this process's pid, by its inode; 0 when it is not known.
+fn pid_namespace() -> u64 {
+    let Ok(namespace) = sys::open_read(c"/proc/self/ns/pid") else { return 0 };
+    // `struct stat` has 144 bytes, the inode at 8.
+    let mut status = [0_u64; 18];
+    // SAFETY: the kernel writes a structure of this size to a live array.
+    let asked = unsafe { sys::syscall2(sys::nr::FSTAT, namespace.raw(), status.as_mut_ptr() as usize) };
+    if asked == 0 { status[1] } else { 0 }
+}
+
+/// Whether a row's pid means something here.
+fn is_of(head: &RowHead, namespace: u64) -> bool {
+    namespace != 0 && head.namespace.load(Ordering::Acquire) == namespace
 }
 
 /// Whether a row's owner is no more.
@@ -53,13 +70,16 @@ pub fn note_detour(word: u64) {
         && let Some(row) = PRIVATE.row.load(Ordering::Relaxed).checked_sub(1)
         && let Some(head) = evidence.heads.get(row)
     {
-        head.detour.store(word, Ordering::Release);
+        head.detour.store(word, Ordering::Relaxed);
+        head.namespace.store(NAMESPACE.load(Ordering::Relaxed), Ordering::Release);
     }
     DETOUR.store(word, Ordering::Relaxed);
 }
 
 /// What a forked child notes in its own row.
-static DETOUR: core::sync::atomic::AtomicU64 = core::sync::atomic::AtomicU64::new(0);
+static DETOUR: AtomicU64 = AtomicU64::new(0);
+/// The same of the namespace: a child's pid is of another one only after `unshare`.
+static NAMESPACE: AtomicU64 = AtomicU64::new(0);
 
 /// The process's row.
 pub fn row(evidence: &Evidence, now: HostInstant) -> Option<usize> {
@@ -79,7 +99,9 @@ fn take_after_fork(evidence: &Evidence, now: HostInstant) -> Option<usize> {
     let row = evidence.take(pid, now, |_| false)?;
     match PRIVATE.row.compare_exchange(0, row + 1, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => {
-            evidence.heads.get(row)?.detour.store(DETOUR.load(Ordering::Relaxed), Ordering::Release);
+            let head = evidence.heads.get(row)?;
+            head.detour.store(DETOUR.load(Ordering::Relaxed), Ordering::Relaxed);
+            head.namespace.store(NAMESPACE.load(Ordering::Relaxed), Ordering::Release);
             Some(row)
         }
         Err(other) => {
