@@ -15,6 +15,9 @@ pub fn trials() -> Vec<Trial> {
         of("a process started without LD_PRELOAD is listed as not reached").shown_by(preload_cleared),
         of("a static descendant is listed as not reached, with the reason").shown_by(static_child),
         of("a forked child has marks of its own, and its parent's are not its").shown_by(forked),
+        of("a child of a raw clone, which no hook saw, is skewed and its evidence unknown, never no")
+            .needs("perl", "perl")
+            .shown_by(raw_clone),
         of("--wait is 0 when all have read, and 1 when one that could has not").shown_by(waiting),
         of("--wait in a node without processes is 1").shown_by(waiting_for_nobody),
         of("marks beyond the ring's room are counted, and the newest stay").shown_by(overflow),
@@ -156,12 +159,36 @@ fn forked(lab: &Lab) {
             .unwrap_or_else(|| panic!("no {pid} in {status}"))
     };
     let status = lab.status("a");
-    assert!(marks(&of(&status, pids[1])).is_empty(), "the child has its parent's marks: {status}");
+    let child = of(&status, pids[1]);
+    assert!(marks(&child).is_empty(), "the child has its parent's marks: {status}");
+    assert!(
+        unread(&child).contains(&id) && child["unknown"] == false,
+        "it has not read, and that is known: {status}"
+    );
     live.say("");
     live.line();
     let status = lab.status("a");
     assert_eq!(marks(&of(&status, pids[1])), vec![id], "{status}");
     assert!(!marks(&of(&status, pids[0])).contains(&id), "the parent has its child's marks: {status}");
+    live.finish();
+}
+
+fn raw_clone(lab: &Lab) {
+    // SYS_clone with SIGCHLD alone: a fork, past every library.
+    let script = "$|=1; my $pid = syscall(56, 17, 0, 0, 0, 0); if (!$pid) { print time, qq(\\n); <STDIN>; exit } \
+                  wait";
+    let mut live = lab.run("a", &["--jump", "-1h"], ["perl", "-e", script]).live();
+    let shown: i64 = live.line().trim().parse().expect("a time");
+    let now = std::time::UNIX_EPOCH.elapsed().expect("a time after 1970").as_secs();
+    assert!((i64::try_from(now).expect("a time") - 3600 - shown).abs() <= 2, "the child shows {shown}");
+    let status = lab.status("a");
+    let processes = status["processes"].as_array().cloned().unwrap_or_default();
+    let unknown: Vec<_> = processes.iter().filter(|process| process["unknown"] == true).collect();
+    assert!(unknown.len() == 1 && processes.len() == 2, "{status}");
+    assert!(unread(unknown[0]).is_empty() && marks(unknown[0]).is_empty(), "{status}");
+    let said = lab.falseticker(["jump", "a", "+2h", "--wait", "50ms", "--json"]).expect_code(1).json();
+    let states = said["evidence"].as_array().cloned().unwrap_or_default();
+    assert!(states.iter().any(|asked| asked["state"] == "unknown"), "{said}");
     live.finish();
 }
 

@@ -93,10 +93,11 @@ fn asked_json(asked: &Asked) -> Value {
         "pid": asked.id.pid,
         "command": asked.command,
         "latency_ns": asked.latency.map(Span::as_nanos),
-        "state": match (asked.latency, asked.frozen) {
-            (Some(_), _) => "read",
-            (None, true) => "frozen",
-            (None, false) => "not-read",
+        "state": match asked {
+            Asked { latency: Some(_), .. } => "read",
+            Asked { unknown: true, .. } => "unknown",
+            Asked { frozen: true, .. } => "frozen",
+            _ => "not-read",
         },
     })
 }
@@ -106,10 +107,13 @@ pub fn evidence_lines(answer: &Answer) -> String {
     let mut text = String::new();
     let width = answer.asked.iter().map(|asked| asked.id.to_string().len()).max().unwrap_or(0);
     for asked in &answer.asked {
-        let said = match (asked.latency, asked.frozen) {
-            (Some(latency), _) => format!("has read its clock, {} after the change", short(latency)),
-            (None, true) => "is frozen, and has not read its clock".to_owned(),
-            (None, false) => "has not read its clock".to_owned(),
+        let said = match asked {
+            Asked { latency: Some(latency), .. } => {
+                format!("has read its clock, {} after the change", short(*latency))
+            }
+            Asked { unknown: true, .. } => "cannot leave marks: unknown".to_owned(),
+            Asked { frozen: true, .. } => "is frozen, and has not read its clock".to_owned(),
+            _ => "has not read its clock".to_owned(),
         };
         let _ = writeln!(text, "  {:>width$} {said}: {}", asked.id, cut(&asked.command, 30));
     }
@@ -139,7 +143,13 @@ mod tests {
     }
 
     fn asked(pid: i32, latency: Option<Span>, frozen: bool) -> Asked {
-        Asked { id: ProcessId { pid, start_ticks: 1 }, command: format!("program {pid}"), latency, frozen }
+        Asked {
+            id: ProcessId { pid, start_ticks: 1 },
+            command: format!("program {pid}"),
+            latency,
+            frozen,
+            unknown: false,
+        }
     }
 
     fn name() -> NodeName {

@@ -22,7 +22,8 @@ const TICK: Span = Span::from_millis(20);
 pub struct Reached {
     /// The process.
     pub process: Process,
-    /// Its row; `None` for a forked child that has not read its clock yet, or found every row taken.
+    /// Its row; without one its evidence is unknown: it came from a raw clone, is in another pid namespace, or found every
+    /// row taken.
     pub row: Option<usize>,
     /// When it loaded the shim, or was forked and first read.
     pub since: HostInstant,

@@ -126,6 +126,8 @@ pub struct ProcessStatus {
     pub evidence: Vec<Mark>,
     /// The changes in force that it has not read its clock under.
     pub unread: Vec<u32>,
+    /// Whether it cannot leave marks, so that what it has read is unknown.
+    pub unknown: bool,
     /// Marks that newer ones have overwritten.
     pub overflow: u64,
 }
@@ -292,7 +294,7 @@ fn process(node: &Node, reached: &Reached, tables: &Tables, changes: &[ChangeSta
     };
     let unread = changes
         .iter()
-        .filter(|change| change.state == "in force" && !read_since(change))
+        .filter(|change| reached.row.is_some() && change.state == "in force" && !read_since(change))
         .map(|change| change.id)
         .collect();
     ProcessStatus {
@@ -303,6 +305,7 @@ fn process(node: &Node, reached: &Reached, tables: &Tables, changes: &[ChangeSta
         detour: reached.without_detour.clone().unwrap_or_else(|| "in place".to_owned()),
         evidence,
         unread,
+        unknown: reached.row.is_none(),
         overflow: reached.overflow,
     }
 }

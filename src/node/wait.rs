@@ -27,6 +27,8 @@ pub struct Asked {
     pub latency: Option<Span>,
     /// Whether it stands still, so that no read can be expected of it.
     pub frozen: bool,
+    /// Whether it cannot leave marks, so that what it has read is unknown: it counts as not having read.
+    pub unknown: bool,
 }
 
 /// What all processes answered.
@@ -76,6 +78,7 @@ pub fn answer(node: &Node, change: &Change) -> Result<Answer> {
             id: one.process.id,
             command: cmdline(one.process.id).map(|words| words.join(" ")).unwrap_or_default(),
             latency: read.map(|read| read.saturating_since(change.at)),
+            unknown: one.row.is_none(),
             frozen: read.is_none() && matches!(stillness(one.process.id), Stillness::Still { .. }),
         }
     });

@@ -1,7 +1,7 @@
-//! The process's row of evidence: taken at load, or at the first marked read of a forked child.
+//! The process's row of evidence: taken at load, and in a forked child by the fork hook.
 //!
-//! What must hold: after load no system call is made here; a process whose pid is not known (it came from a raw clone
-//! that no hook saw) takes no row, and its evidence is unknown rather than somebody else's.
+//! What must hold: a read makes no system call here; a process whose pid is not known (it came from a raw clone that no
+//! hook saw) takes no row, and its evidence is unknown rather than somebody else's.
 #![allow(unsafe_code)]
 // Sound because the only unsafe operations are system calls without memory, and one on the file's own word.
 
@@ -84,19 +84,20 @@ static NAMESPACE: AtomicU64 = AtomicU64::new(0);
 /// The process's row.
 pub fn row(evidence: &Evidence, now: HostInstant) -> Option<usize> {
     match PRIVATE.row.load(Ordering::Acquire) {
-        0 => take_after_fork(evidence, now),
+        // The hook found no room; by now there may be some.
+        0 => take(evidence, now, |_| false),
         NO_ROW => None,
         row => Some(row - 1),
     }
 }
 
 /// Takes a row for a forked child. Should two of its threads come at once, the slower one gives its row back.
-fn take_after_fork(evidence: &Evidence, now: HostInstant) -> Option<usize> {
+fn take(evidence: &Evidence, now: HostInstant, gone: impl Fn(&RowHead) -> bool) -> Option<usize> {
     let pid = match PRIVATE.pid.load(Ordering::Relaxed) {
         0 => return None,
         pid => pid,
     };
-    let row = evidence.take(pid, now, |_| false)?;
+    let row = evidence.take(pid, now, gone)?;
     match PRIVATE.row.compare_exchange(0, row + 1, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => {
             let head = evidence.heads.get(row)?;
@@ -111,11 +112,15 @@ fn take_after_fork(evidence: &Evidence, now: HostInstant) -> Option<usize> {
     }
 }
 
-/// Forgets the parent's row in a child, and takes its pid while that is surely allowed.
+/// In a forked child: forgets the parent's row, and takes one of its own while system calls are surely allowed.
 pub fn leave() {
     PRIVATE.row.store(0, Ordering::Relaxed);
     for hint in &PRIVATE.hints {
         hint.store(0, Ordering::Relaxed);
     }
     PRIVATE.pid.store(sys::getpid().unsigned_abs(), Ordering::Relaxed);
+    if let (Some(evidence), Some(now)) = (STATE.evidence(), host_instant(clock::MONOTONIC)) {
+        let namespace = NAMESPACE.load(Ordering::Relaxed);
+        take(evidence, now, |head| is_of(head, namespace) && is_dead(head.state()));
+    }
 }

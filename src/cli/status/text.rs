@@ -169,7 +169,11 @@ fn evidence(process: &ProcessStatus, in_force: &[u32]) -> String {
     let more = said.len().saturating_sub(NAMED);
     let mut text: Vec<String> = said.into_iter().take(NAMED).map(|(_, text)| text).collect();
     text.extend((more > 0).then(|| format!("+{more}")));
-    if text.is_empty() { "-".to_owned() } else { text.join(", ") }
+    match text.is_empty() {
+        true if process.unknown => "unknown".to_owned(),
+        true => "-".to_owned(),
+        false => text.join(", "),
+    }
 }
 
 fn escaped(status: &Status) -> String {

@@ -47,6 +47,7 @@ fn status() -> Status {
                     Mark { change: 5, latency_ns: 808_499 },
                 ],
                 unread: vec![],
+                unknown: false,
                 overflow: 0,
             },
             ProcessStatus {
@@ -57,6 +58,7 @@ fn status() -> Status {
                 detour: "code may not be written there: EPERM".to_owned(),
                 evidence: vec![],
                 unread: vec![3, 5],
+                unknown: false,
                 overflow: 12,
             },
         ],
