@@ -115,8 +115,8 @@ fn preload_cleared(lab: &Lab) {
     let mut live = lab.run("a", &["--jump", "-1h"], ["sh", "-c", &script]).live();
     let status = lab.status_until("a", "the escaped process is listed", |status| {
         let escaped = status["not_reached"].as_array()?;
-        // The shell, whose command line names the probe too, is itself listed until it has loaded the shim.
-        let is_probe = |command: &str| command.contains("probe") && !command.starts_with("sh ");
+        // The shell and env, whose command lines name the probe too, are themselves listed until they have loaded the shim.
+        let is_probe = |command: &str| command.starts_with('/') && command.contains("probe");
         let all_probes = escaped.iter().all(|process| process["command"].as_str().is_some_and(is_probe));
         (!escaped.is_empty() && all_probes).then(|| status.clone())
     });

@@ -355,6 +355,6 @@ fn why_not(process: &Process) -> String {
         Some(value) if !String::from_utf8_lossy(value).contains(super::preload_env::SHIM_FILE) => {
             "it was started with another LD_PRELOAD".to_owned()
         }
-        Some(_) => "the shim was not loaded, or could not open the node's files".to_owned(),
+        Some(_) => "the shim is not loaded (yet), or could not open the node's files".to_owned(),
     }
 }
