@@ -25,6 +25,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
     harness::catch_panics();
+    harness::default_signals();
     let trials = [
         reads::trials(),
         shim::trials(),

@@ -49,3 +49,17 @@ pub fn count_of(variable: &str, default: usize) -> usize {
     eprintln!("{variable}={count}");
     count
 }
+
+/// Takes signals as a terminal's shell hands them on: what runs the tests in the background may have had them ignored, and
+/// every program that they start would inherit that.
+#[expect(unsafe_code, reason = "setting dispositions; none of them is a handler")]
+pub fn default_signals() {
+    use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+    for each in
+        [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP, Signal::SIGTERM, Signal::SIGUSR1, Signal::SIGUSR2]
+    {
+        // SAFETY: the default action runs no code of this process.
+        let _ = unsafe { signal(each, SigHandler::SigDfl) };
+    }
+    let _ = SigSet::all().thread_unblock();
+}
