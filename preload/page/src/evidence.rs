@@ -16,7 +16,7 @@ use crate::time::HostInstant;
 /// "FTMARK" and two bytes that no text has.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"FTMARK\x1a\xf7");
 /// The version of this layout.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Marks in a process's ring.
 pub const MARKS: usize = 1024;
 /// Processes that can have a row at one time.
@@ -42,6 +42,9 @@ pub struct Header {
     pub unseated: AtomicU64,
     /// When the node was made, on the host's CLOCK_MONOTONIC in nanoseconds; marks count from here.
     pub created: AtomicU64,
+    /// Calls that set the clock and were refused, in all of the node's processes: those that are gone, and those that
+    /// have no row, too.
+    pub refused_settings: AtomicU64,
 }
 
 /// What state a row is in.
@@ -79,6 +82,37 @@ impl State {
     }
 }
 
+/// How a process's waits follow its node's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waits {
+    /// It has not waited for an instant of a clock that may be faulted.
+    None,
+    /// A helper re-evaluates them at each change.
+    Kicked,
+    /// In slices, since the helper could not be made, for this errno.
+    Sliced(u32),
+}
+
+impl Waits {
+    const fn bits(self) -> u64 {
+        match self {
+            Waits::None => 0,
+            Waits::Kicked => 1 << 32,
+            Waits::Sliced(errno) => 2 << 32 | errno as u64,
+        }
+    }
+
+    const fn from_bits(bits: u64) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "the errno is the low half")]
+        let errno = bits as u32;
+        match bits >> 32 {
+            1 => Waits::Kicked,
+            2 => Waits::Sliced(errno),
+            _ => Waits::None,
+        }
+    }
+}
+
 /// Who a row belongs to.
 #[repr(C, align(64))]
 #[derive(Debug, Default)]
@@ -93,6 +127,9 @@ pub struct RowHead {
     /// The pid namespace in which the pid is the process's own, by its inode; 0 when unknown. Pids of another one mean
     /// nothing to whoever reads this.
     pub namespace: AtomicU64,
+    /// Calls of the process that set the clock and were refused.
+    pub refused_settings: AtomicU64,
+    waits: AtomicU64,
 }
 
 impl RowHead {
@@ -104,6 +141,16 @@ impl RowHead {
     /// Changes the state, if it is still `from`.
     pub fn turn(&self, from: State, to: State) -> bool {
         self.state.compare_exchange(from.bits(), to.bits(), Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// How the process's waits follow the clock, as it last said.
+    pub fn waits(&self) -> Waits {
+        Waits::from_bits(self.waits.load(Ordering::Relaxed))
+    }
+
+    /// Says how the process's waits follow the clock.
+    pub fn note_waits(&self, waits: Waits) {
+        self.waits.store(waits.bits(), Ordering::Relaxed);
     }
 }
 
@@ -205,6 +252,8 @@ impl Evidence {
         head.overflow.store(0, Ordering::Relaxed);
         head.detour.store(0, Ordering::Relaxed);
         head.namespace.store(0, Ordering::Relaxed);
+        head.refused_settings.store(0, Ordering::Relaxed);
+        head.note_waits(Waits::None);
         head.turn(State::Busy(pid), State::Live(pid)).then_some(row)
     }
 
@@ -225,6 +274,21 @@ impl Evidence {
             && ring.mark(change, at, epoch)
         {
             head.overflow.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a call that set the clock and was refused; `row` is the process's, if it has one.
+    pub fn count_refused_setting(&self, row: Option<usize>) {
+        self.header.refused_settings.fetch_add(1, Ordering::Relaxed);
+        if let Some(head) = row.and_then(|row| self.heads.get(row)) {
+            head.refused_settings.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes how the waits of the process of `row` follow the clock.
+    pub fn note_waits(&self, row: usize, waits: Waits) {
+        if let Some(head) = self.heads.get(row) {
+            head.note_waits(waits);
         }
     }
 }

@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::sync::Barrier;
 
-use falseticker_page::evidence::{Evidence, MARKS, ROWS, RowHead, State};
+use falseticker_page::evidence::{Evidence, MARKS, ROWS, RowHead, State, Waits};
 use falseticker_page::sync::Ordering;
 use falseticker_page::time::HostInstant;
 
@@ -164,6 +164,8 @@ fn a_row_that_is_taken_over_says_nothing_of_its_last_owner() {
     file.mark(row, 7, after(1), EPOCH);
     file.mark(row, 7 + RING, after(1), EPOCH);
     file.heads[row].detour.store(3, Ordering::Relaxed);
+    file.count_refused_setting(Some(row));
+    file.note_waits(row, Waits::Kicked);
     assert!(file.heads[row].turn(State::Live(100), State::Free));
     // The search begins a row further each time; the only free row is found all the same.
     let others = (0..ROWS - 1).map(|other| file.take(1000 + u32::try_from(other).unwrap(), after(0), nobody));
@@ -175,6 +177,30 @@ fn a_row_that_is_taken_over_says_nothing_of_its_last_owner() {
     let head = &file.heads[again];
     assert_eq!(head.taken_at.load(Ordering::Relaxed), after(9).as_nanos().unsigned_abs());
     assert_eq!((overflow(&file, again), head.detour.load(Ordering::Relaxed)), (0, 0));
+    assert_eq!((head.refused_settings.load(Ordering::Relaxed), head.waits()), (0, Waits::None));
+}
+
+#[test]
+fn refused_settings_are_counted_by_process_and_by_node() {
+    let file = common::evidence();
+    for row in [Some(3), Some(3), None, Some(ROWS), Some(4)] {
+        file.count_refused_setting(row);
+    }
+    let of = |row: usize| file.heads[row].refused_settings.load(Ordering::Relaxed);
+    assert_eq!((of(3), of(4), of(5)), (2, 1, 0));
+    assert_eq!(file.header.refused_settings.load(Ordering::Relaxed), 5, "those without a row too");
+}
+
+#[test]
+fn how_waits_follow_the_clock_is_what_was_noted_last() {
+    let file = common::evidence();
+    assert_eq!(file.heads[3].waits(), Waits::None);
+    for waits in [Waits::Kicked, Waits::Sliced(1), Waits::Sliced(u32::MAX), Waits::Sliced(0), Waits::None] {
+        file.note_waits(3, waits);
+        assert_eq!(file.heads[3].waits(), waits);
+    }
+    file.note_waits(ROWS, Waits::Kicked);
+    assert!(file.heads.iter().all(|head| head.waits() == Waits::None));
 }
 
 #[test]
