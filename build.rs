@@ -26,7 +26,7 @@ fn main() {
     ];
     compile("falseticker_preload", &shim.join("src/lib.rs"), "staticlib", &more);
     without_line_numbers(&assembly);
-    link(&assembly, &archive, &shim.join("exports.map"), &out.join("falseticker.so"));
+    link(&assembly, &archive, &shim.join("exports.list"), &out);
 }
 
 fn emit(kind: &str, to: &Path) -> String {
@@ -59,23 +59,77 @@ fn without_line_numbers(assembly: &Path) {
 /// From the assembler file, since the assembler marks calls through the global offset table as ones that the linker may
 /// turn into direct calls, which rustc itself does not: the shim must run before it is relocated. The archive adds the
 /// compiler's own arithmetic.
-fn link(assembly: &Path, archive: &Path, exports: &Path, output: &Path) {
-    let names = fs::read_to_string(exports).expect("the list of exports is in the source tree");
+fn link(assembly: &Path, archive: &Path, exports: &Path, out: &Path) {
+    let list = fs::read_to_string(exports).expect("the list of exports is in the source tree");
+    let text = fs::read_to_string(assembly).expect("it was just written");
+    let (script, versioned) = (out.join("versions.map"), out.join("versioned.s"));
+    fs::write(&script, version_script(&list, &text)).expect("OUT_DIR is writable");
+    let aliases: String = exported(&list).filter_map(|export| alias(export, &text)).collect();
+    fs::write(&versioned, text + &aliases).expect("OUT_DIR is writable");
     let mut linker = Command::new(env::var_os("CC").unwrap_or_else(|| "cc".into()));
     linker.args(["-shared", "-nostdlib", "-nostartfiles", "-Wl,-z,defs", "-Wl,-z,now", "-Wl,-z,relro"]);
     linker.args(["-Wl,-z,initfirst", "-Wl,-z,noexecstack", "-Wl,--gc-sections", "-Wl,-Bsymbolic"]);
     linker.args(["-Wl,--strip-debug", "-Wl,-soname,falseticker.so", "-Wl,--hash-style=both"]);
-    linker.arg(format!("-Wl,--version-script={}", exports.display()));
-    for name in exported(&names) {
-        linker.arg(format!("-Wl,--undefined={name}"));
-    }
-    run(linker.arg("-o").arg(output).arg(assembly).arg(archive));
+    linker.arg(format!("-Wl,--version-script={}", script.display()));
+    run(linker.arg("-o").arg(out.join("falseticker.so")).arg(versioned).arg(archive));
 }
 
-/// The names in the `global:` part of a version script.
-fn exported(script: &str) -> impl Iterator<Item = &str> {
-    let global = script.split("global:").nth(1).and_then(|rest| rest.split("local:").next()).unwrap_or("");
-    global.split(';').map(str::trim).filter(|name| !name.is_empty())
+/// The list of exports, without comments.
+fn exported(list: &str) -> impl Iterator<Item = &str> {
+    list.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+/// The function behind an export: for a version of a symbol, its name and the version's number.
+fn function(export: &str) -> String {
+    match export.split_once('@') {
+        Some((name, version)) => {
+            format!(
+                "{name}_{}",
+                version.trim_start_matches("@").trim_start_matches("GLIBC_").replace('.', "_")
+            )
+        }
+        None => export.to_owned(),
+    }
+}
+
+/// What gives a function the name and version under which it is exported. One that `assembly` does not have is a jump to the
+/// plain name's, at an address of its own: of two names for one address the linker would keep one.
+fn alias(export: &str, assembly: &str) -> Option<String> {
+    let (name, _) = export.split_once('@')?;
+    let function = function(export);
+    let own = globals(assembly).any(|global| global == function);
+    let jump = match env::var("CARGO_CFG_TARGET_ARCH").as_deref() {
+        _ if own => String::new(),
+        Ok("x86_64") => {
+            format!(".text\n.globl {function}\n.type {function},@function\n{function}: jmp {name}\n")
+        }
+        other => panic!("how to jump on {other:?} is to be said here"),
+    };
+    Some(format!("{jump}.symver {function}, {export}\n"))
+}
+
+/// The global names of an assembler file.
+fn globals(assembly: &str) -> impl Iterator<Item = &str> {
+    assembly.lines().filter_map(|line| line.trim().strip_prefix(".globl")).map(str::trim)
+}
+
+/// A version script with the versions that are listed, and every global name local that is not. Plain names stay without
+/// a version, so that they stand for each.
+fn version_script(list: &str, assembly: &str) -> String {
+    let plain: Vec<_> = exported(list).filter(|export| !export.contains('@')).collect();
+    let behind: Vec<_> = exported(list).filter(|export| export.contains('@')).map(function).collect();
+    let hidden =
+        globals(assembly).filter(|name| !plain.contains(name)).chain(behind.iter().map(String::as_str));
+    let local: String = hidden.map(|name| format!("{name}; ")).collect();
+    let mut versions: Vec<_> =
+        exported(list).filter_map(|export| export.rsplit_once('@')).map(|(_, v)| v).collect();
+    versions.sort_unstable();
+    versions.dedup();
+    let script = versions.iter().enumerate().map(|(index, version)| match index.checked_sub(1) {
+        None => format!("{version} {{ local: {local}}};\n"),
+        Some(before) => format!("{version} {{ }} {};\n", versions[before]),
+    });
+    script.collect()
 }
 
 fn run(command: &mut Command) {

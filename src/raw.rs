@@ -172,6 +172,13 @@ pub(crate) fn timerfd_set(fd: c_int, at: Option<i64>) -> Result<usize> {
     unsafe { syscall(libc::SYS_timerfd_settime, args) }
 }
 
+/// Wake whoever sleeps on a word, in whatever process maps it.
+pub(crate) fn futex_wake_all(word: *const u32) {
+    let args = [word as usize, libc::FUTEX_WAKE as usize, i32::MAX as usize, 0, 0, 0];
+    // SAFETY: waking reads and writes no memory; an address without any is refused.
+    let _ = unsafe { syscall(libc::SYS_futex, args) };
+}
+
 /// A set of signals as the kernel has it: bit n-1 for signal n.
 pub(crate) type SignalSet = u64;
 

@@ -49,10 +49,9 @@ fn exports(lab: &Lab) {
     let file: ElfFile64 = ElfFile64::parse(&*bytes).expect("an ELF file");
     let defined = file.dynamic_symbols().filter(|symbol| symbol.is_definition());
     let names: BTreeSet<_> = defined.map(|symbol| symbol.name().unwrap_or("").to_owned()).collect();
-    let script = include_str!("../preload/exports.map");
-    let global = script.split("global:").nth(1).and_then(|rest| rest.split("local:").next()).expect("a list");
-    let listed =
-        global.split(';').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
+    let list = include_str!("../preload/exports.list").lines().map(str::trim);
+    let listed = list.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let listed = listed.map(|name| name.split('@').next().unwrap_or(name).to_owned()).collect();
     assert_eq!(names, listed);
 }
 

@@ -1,7 +1,7 @@
 //! The shim: a freestanding library that answers a program's clock reads from its node's page.
 //!
 //! It is preloaded into other people's programs, so it depends on nothing: no libc, no allocation, no thread-local.
-//! `read/` is the way of a clock read, `load/` what happens once at load; `detour/` sends the vDSO's own entries here.
+//! `read/` is the way of a clock read, `wait/` that of a wait with a deadline, `load/` what happens once at load; `detour/` sends the vDSO's own entries here.
 //!
 //! What must hold:
 //! 1. A read waits for nobody, makes no system call of its own, and works before constructors, before relocation,
@@ -27,3 +27,4 @@ mod state;
 mod symbols;
 mod sys;
 mod vdso;
+mod wait;

@@ -14,6 +14,7 @@ use falseticker_page::segment::SegmentCell;
 
 use crate::abi::Timespec;
 use crate::sys;
+use crate::wait::registry::{CHUNKS, Chunks};
 
 /// How far loading has come.
 pub const UNLOADED: u32 = 0;
@@ -47,7 +48,11 @@ pub struct Private {
     pub row: AtomicUsize,
     /// The process's pid, as its fork hook or its loading took it; 0 when neither ran.
     pub pid: AtomicU32,
-    _rest: [u64; 507],
+    /// How far the helper of waits has come, see [`crate::wait::helper`].
+    pub helper: AtomicU32,
+    /// The registry of waits, see [`crate::wait::registry`].
+    pub chunks: Chunks,
+    _rest: [u64; 507 - CHUNKS],
 }
 
 /// There is no row for this process: do not ask again.
@@ -65,7 +70,9 @@ pub static PRIVATE: Private = Private {
     hints: [const { AtomicU64::new(0) }; SCHEDULES],
     row: AtomicUsize::new(0),
     pid: AtomicU32::new(0),
-    _rest: [0; 507],
+    helper: AtomicU32::new(0),
+    chunks: [const { AtomicPtr::new(core::ptr::null_mut()) }; CHUNKS],
+    _rest: [0; 507 - CHUNKS],
 };
 
 /// A word that says where the current segment was found: 40 bits of the latch's word, a bit for a true segment, and
@@ -95,6 +102,11 @@ impl Hint {
     /// Remembers it.
     pub fn store(self, clock: Clock) {
         PRIVATE.hints[clock as usize].store(self.0, Ordering::Relaxed);
+    }
+
+    /// Forgets it.
+    pub fn forget(clock: Clock) {
+        PRIVATE.hints[clock as usize].store(0, Ordering::Relaxed);
     }
 
     /// Whether it was made under this word. A zero hint is of no word: generations begin at 1.

@@ -23,6 +23,7 @@ use super::capture::capture;
 use super::dir::NodeDir;
 use crate::error::{Error, Result};
 use crate::host_clock;
+use crate::raw;
 use crate::schedule::{Captured, Tables};
 
 /// How far ahead a change is laid.
@@ -97,6 +98,8 @@ pub fn publish(dir: &NodeDir, page: &Page, edit: &mut Edit<'_>) -> Result<Option
         if latch::publish(&page.header.word, word, claim.index).is_err() {
             continue;
         }
+        // Whoever waits for a deadline on one of these clocks waits anew.
+        raw::futex_wake_all(page.futex());
         let late_by = host_clock::monotonic().saturating_since(from);
         let late_by = if late_by.is_negative() { Span::ZERO } else { late_by };
         if late_by != Span::ZERO {

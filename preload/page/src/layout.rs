@@ -173,6 +173,12 @@ impl Page {
         }
     }
 
+    /// The half of the word that changes with every publication, as a futex: who waits for a change sleeps on it.
+    pub fn futex(&self) -> *const u32 {
+        let low_half = if cfg!(target_endian = "big") { 1 } else { 0 };
+        core::ptr::from_ref(&self.header.word).cast::<u32>().wrapping_add(low_half)
+    }
+
     /// Whether the node's monotonic clocks may be faulted.
     pub fn monotonic(&self) -> bool {
         self.header.flags.load(Ordering::Relaxed) & FLAG_MONOTONIC != 0

@@ -141,6 +141,9 @@ fn first_at(line: &Segment, target: i128, from: HostInstant, last: HostInstant) 
     if line.shown(last) < target {
         return None;
     }
+    if line.shown(from) >= target {
+        return Some(from);
+    }
     let (mut low, mut high) = (i128::from(from.as_nanos()), i128::from(last.as_nanos()));
     while low < high {
         let middle = low + (high - low) / 2;

@@ -14,7 +14,7 @@ pub mod next;
 mod refuse;
 mod seat;
 
-pub use seat::row;
+pub use seat::{note_waits, row};
 
 use core::sync::atomic::Ordering;
 
@@ -23,6 +23,7 @@ use crate::read;
 use crate::state::{LOADED, LOADING, PRIVATE, Private, STATE, UNLOADED, by_system_call};
 use crate::sys;
 use crate::vdso::Vdso;
+use crate::wait;
 
 /// Runs when the library is loaded, before anything else of the program's (`-z initfirst`).
 #[used]
@@ -32,6 +33,9 @@ static CONSTRUCTOR: extern "C" fn() = construct;
 extern "C" fn construct() {
     ensure();
     fork::watch();
+    if STATE.page().is_some() {
+        wait::learn_libc();
+    }
 }
 
 /// Loads, if nobody has.
@@ -64,7 +68,8 @@ fn load() {
             return;
         }
     };
-    wipe_on_fork();
+    // So that no child takes its parent's row for its own.
+    sys::wipe_on_fork(core::ptr::from_ref(&PRIVATE) as usize, size_of::<Private>());
     PRIVATE.pid.store(sys::getpid().unsigned_abs(), Ordering::Relaxed);
     seat::take_at_load();
     seat::note_detour(detour(vdso.as_ref()));
@@ -86,14 +91,4 @@ fn detour(vdso: Option<&Vdso>) -> u64 {
         Ok(()) => DETOURED,
         Err(refusal) => u64::from(refusal.code()),
     }
-}
-
-/// `MADV_WIPEONFORK`
-const WIPE_ON_FORK: usize = 18;
-
-/// Has the kernel zero the private page in children, so that none takes its parent's row for its own.
-fn wipe_on_fork() {
-    let private = core::ptr::from_ref(&PRIVATE) as usize;
-    // SAFETY: a page of this library's own, which holds only atomic words for which zero means "not yet".
-    let _ = unsafe { sys::syscall3(sys::nr::MADVISE, private, size_of::<Private>(), WIPE_ON_FORK) };
 }

@@ -2,8 +2,8 @@
 //!
 //! Why not dlsym: it allocates and takes locks, and deadlocks inside an allocator's own start.
 //!
-//! What must hold: only objects after the program itself and other than this library are asked; a symbol's default
-//! version is preferred; every table is taken from the object's own dynamic section, as the linker relocated it.
+//! What must hold: only objects after the program itself and other than this library are asked; of a symbol's versions the
+//! default one is taken, or the one that is asked for; every table is taken from the object's own dynamic section, as the linker relocated it.
 //! Source: the System V ABI, <link.h>, and the GNU hash section as ld.so reads it.
 #![allow(unsafe_code)]
 // Sound because the lists and tables are those that the dynamic linker made and itself follows; nothing is unloaded
@@ -24,6 +24,7 @@ const DT_SYMTAB: u64 = 6;
 const DT_DEBUG: u64 = 21;
 const DT_GNU_HASH: u64 = 0x6fff_fef5;
 const DT_VERSYM: u64 = 0x6fff_fff0;
+const DT_VERDEF: u64 = 0x6fff_fffc;
 const STT_FUNC: u8 = 2;
 const STT_GNU_IFUNC: u8 = 10;
 /// The bit of a version index that hides a symbol from all but those who ask for that version.
@@ -62,6 +63,18 @@ struct LinkMap {
     previous: *const LinkMap,
 }
 
+/// `Elf64_Verdef`
+#[repr(C)]
+struct VersionDefinition {
+    version: u16,
+    flags: u16,
+    index: u16,
+    names: u16,
+    hash: u32,
+    name_at: u32,
+    next_at: u32,
+}
+
 #[repr(C)]
 struct Symbol {
     name: u32,
@@ -75,10 +88,22 @@ struct Symbol {
 /// The address of the function that a program would get without this library; 0 if there is none.
 pub fn find(name: &CStr) -> usize {
     // SAFETY: see the head of this file.
-    unsafe { find_in_list(name).unwrap_or(0) }
+    unsafe { find_in_list(&Wanted { name, version: None }).unwrap_or(0) }
 }
 
-unsafe fn find_in_list(name: &CStr) -> Option<usize> {
+/// The same of the function that a program gets which was linked against this version of the symbol.
+pub fn find_version(name: &CStr, version: &CStr) -> usize {
+    // SAFETY: see the head of this file.
+    unsafe { find_in_list(&Wanted { name, version: Some(version) }).unwrap_or(0) }
+}
+
+/// A name, and a version or the default one.
+struct Wanted<'a> {
+    name: &'a CStr,
+    version: Option<&'a CStr>,
+}
+
+unsafe fn find_in_list(wanted: &Wanted<'_>) -> Option<usize> {
     // SAFETY: the auxiliary vector's own pointers, then the linker's list.
     unsafe {
         let headers = auxiliary(AT_PHDR)? as *const ProgramHeader;
@@ -93,7 +118,7 @@ unsafe fn find_in_list(name: &CStr) -> Option<usize> {
         let mut object = debug.map.as_ref()?.next.as_ref();
         while let Some(map) = object {
             if !is_this_library(map)
-                && let Some(address) = Tables::of(map).and_then(|tables| tables.look_up(name))
+                && let Some(address) = Tables::of(map).and_then(|tables| tables.look_up(wanted))
             {
                 return Some(address);
             }
@@ -129,6 +154,7 @@ struct Tables {
     symbols: *const Symbol,
     strings: *const core::ffi::c_char,
     versions: *const u16,
+    definitions: *const VersionDefinition,
     gnu: *const u32,
     sysv: *const u32,
 }
@@ -144,13 +170,14 @@ impl Tables {
             symbols: table(DT_SYMTAB)? as *const Symbol,
             strings: table(DT_STRTAB)? as *const core::ffi::c_char,
             versions: table(DT_VERSYM).unwrap_or(0) as *const u16,
+            definitions: table(DT_VERDEF).unwrap_or(0) as *const VersionDefinition,
             gnu: table(DT_GNU_HASH).unwrap_or(0) as *const u32,
             sysv: table(DT_HASH).unwrap_or(0) as *const u32,
         })
     }
 
     /// The address of a defined, visible function of that name.
-    unsafe fn look_up(&self, name: &CStr) -> Option<usize> {
+    unsafe fn look_up(&self, name: &Wanted<'_>) -> Option<usize> {
         // SAFETY: the tables are those of one object.
         unsafe {
             if !self.gnu.is_null() {
@@ -164,8 +191,9 @@ impl Tables {
         }
     }
 
-    unsafe fn by_gnu_hash(&self, name: &CStr) -> Option<usize> {
+    unsafe fn by_gnu_hash(&self, name: &Wanted<'_>) -> Option<usize> {
         let hash = name
+            .name
             .to_bytes()
             .iter()
             .fold(5381_u32, |hash, byte| hash.wrapping_mul(33).wrapping_add(u32::from(*byte)));
@@ -193,12 +221,14 @@ impl Tables {
         }
     }
 
-    unsafe fn if_named(&self, index: u32, name: &CStr) -> Option<usize> {
+    unsafe fn if_named(&self, index: u32, wanted: &Wanted<'_>) -> Option<usize> {
         // SAFETY: the index is one of the table's own.
         unsafe {
             let symbol = &*self.symbols.add(index as usize);
-            let hidden = !self.versions.is_null() && *self.versions.add(index as usize) & HIDDEN != 0;
-            if symbol.section == 0 || hidden || !is_named(self.strings.add(symbol.name as usize), name) {
+            if symbol.section == 0
+                || !is_named(self.strings.add(symbol.name as usize), wanted.name)
+                || !self.is_of_version(index, wanted.version)
+            {
                 return None;
             }
             let address = self.base.wrapping_add(symbol.value);
@@ -210,6 +240,29 @@ impl Tables {
                 }
                 _ => None,
             }
+        }
+    }
+}
+
+impl Tables {
+    /// Whether a symbol has this version, or is the default one where none is asked for.
+    unsafe fn is_of_version(&self, index: u32, version: Option<&CStr>) -> bool {
+        // SAFETY: one word a symbol; then the list of versions, each entry saying how far on the next one is.
+        unsafe {
+            let own = if self.versions.is_null() { 1 } else { *self.versions.add(index as usize) };
+            let Some(version) = version else { return own & HIDDEN == 0 };
+            let mut definition = self.definitions;
+            while let Some(this) = definition.as_ref() {
+                if this.index == own & !HIDDEN {
+                    let name = definition.byte_add(this.name_at as usize).cast::<u32>();
+                    return is_named(self.strings.add(*name as usize), version);
+                }
+                if this.next_at == 0 {
+                    break;
+                }
+                definition = definition.byte_add(this.next_at as usize);
+            }
+            false
         }
     }
 }

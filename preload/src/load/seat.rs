@@ -7,7 +7,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use falseticker_page::evidence::{Evidence, RowHead, State};
+use falseticker_page::evidence::{Evidence, RowHead, State, Waits};
 use falseticker_page::time::HostInstant;
 
 use crate::abi::clock;
@@ -122,5 +122,16 @@ pub fn leave() {
     if let (Some(evidence), Some(now)) = (STATE.evidence(), host_instant(clock::MONOTONIC)) {
         let namespace = NAMESPACE.load(Ordering::Relaxed);
         take(evidence, now, |head| is_of(head, namespace) && is_dead(head.state()));
+    }
+}
+
+/// Notes in the row how this process's waits follow the clock.
+pub fn note_waits(waits: Waits) {
+    if let Some(evidence) = STATE.evidence()
+        && let Some(now) = host_instant(clock::MONOTONIC)
+        && let Some(row) = row(evidence, now)
+        && let Some(head) = evidence.heads.get(row)
+    {
+        head.note_waits(waits);
     }
 }

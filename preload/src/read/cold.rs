@@ -5,7 +5,7 @@
 #![allow(unsafe_code)]
 // Sound because the caller's pointer is the caller's, and all else is in the page crate.
 
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use falseticker_page::latch::{READ_ATTEMPTS, Word, read_once};
 use falseticker_page::layout::{Clock, Page};
@@ -15,6 +15,7 @@ use falseticker_page::time::{HostInstant, NANOS_PER_SEC, NodeInstant, Span};
 
 use super::host;
 use crate::abi::{Timespec, clock};
+use crate::arch::thread::stack_pointer;
 use crate::load;
 use crate::state::{Hint, STATE};
 
@@ -38,7 +39,7 @@ pub struct Found {
 #[inline(never)]
 pub unsafe extern "C" fn read(clock: Clock, true_id: i32, mono_id: i32, to: *mut Timespec) -> i32 {
     load::ensure();
-    let Some(page) = STATE.page() else {
+    let Some(page) = STATE.page().filter(|_| !is_watched()) else {
         // SAFETY: the caller's contract.
         return unsafe { host(true_id, to) };
     };
@@ -77,6 +78,32 @@ pub unsafe extern "C" fn read(clock: Clock, true_id: i32, mono_id: i32, to: *mut
     // SAFETY: the caller's contract.
     unsafe { store(shown, to) };
     0
+}
+
+/// The end of the stack below which reads are looked for; 0 when nobody looks.
+static WATCHED: AtomicUsize = AtomicUsize::new(0);
+/// Whether one was seen.
+static SEEN: AtomicU32 = AtomicU32::new(0);
+
+/// Whether the wall clock is read on this thread's stack below `stack` while `call` runs. For loading alone, where no other
+/// thread changes the hint that is taken away here, so that the read comes this way.
+pub fn watched(stack: usize, call: impl FnOnce()) -> bool {
+    Hint::forget(Clock::Wall);
+    SEEN.store(0, Ordering::Relaxed);
+    WATCHED.store(stack, Ordering::Relaxed);
+    call();
+    WATCHED.store(0, Ordering::Relaxed);
+    SEEN.load(Ordering::Relaxed) != 0
+}
+
+/// Whether this read is one that is looked for: then it is noted, and no evidence of anything.
+fn is_watched() -> bool {
+    const NEAR: usize = 16 * 1024;
+    let watched = WATCHED.load(Ordering::Relaxed).wrapping_sub(stack_pointer()) < NEAR;
+    if watched {
+        SEEN.store(1, Ordering::Relaxed);
+    }
+    watched
 }
 
 /// A host clock as an instant.

@@ -10,12 +10,23 @@ pub fn result(kernel: isize) -> isize {
     if kernel as usize > -4096_isize as usize { fail((-kernel) as i32) } else { kernel }
 }
 
+/// What it is.
+pub fn get() -> i32 {
+    // SAFETY: libc's function gives the place of this thread's `errno`.
+    errno_location().map_or(0, |location| unsafe { *location() })
+}
+
+/// Makes it so.
+pub fn set(errno: i32) {
+    if let Some(location) = errno_location() {
+        // SAFETY: as above.
+        unsafe { *location() = errno };
+    }
+}
+
 #[cold]
 #[inline(never)]
 fn fail(errno: i32) -> isize {
-    if let Some(location) = errno_location() {
-        // SAFETY: libc's function gives the place of this thread's `errno`.
-        unsafe { *location() = errno };
-    }
+    set(errno);
     -1
 }

@@ -5,7 +5,14 @@
 #![allow(unsafe_code)]
 // Sound because each function keeps the contract of the C function whose name it bears.
 
-mod errno;
+mod conditions;
+pub mod errno;
+mod futexes;
+mod joins;
+mod locks;
+mod queues;
 mod reads;
+mod semaphores;
 mod settings;
+mod sleeps;
 pub mod syscall;

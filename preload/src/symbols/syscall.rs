@@ -1,18 +1,29 @@
-//! The raw system calls that tell the time. (The function `syscall` itself is the processor's, in `arch`.)
+//! The raw system calls that tell the time or wait for it. (The function `syscall` itself is the processor's, in `arch`.)
 #![allow(unsafe_code)]
 // Sound because the caller's contract is the system call's.
 
-use super::{errno, reads, settings};
+use super::{errno, futexes, reads, settings, sleeps};
 use crate::sys::nr;
 
-/// The calls that tell the time.
+/// The calls that are about time.
 ///
 /// # Safety
 /// As for the system call.
-pub unsafe extern "C" fn hooked(number: usize, one: usize, two: usize) -> isize {
+pub unsafe extern "C" fn hooked(
+    number: usize,
+    one: usize,
+    two: usize,
+    three: usize,
+    four: usize,
+    five: usize,
+    six: usize,
+) -> isize {
     // SAFETY: the caller's contract.
     errno::result(unsafe {
         match number {
+            nr::FUTEX => futexes::by_number([one, two, three, four, five, six]),
+            nr::FUTEX_WAITV => futexes::by_waitv([one, two, three, four, five]),
+            nr::CLOCK_NANOSLEEP => sleeps::by_number([one, two, three, four]),
             nr::ADJTIMEX => settings::by_adjtimex(one as *mut _),
             nr::CLOCK_ADJTIME => settings::by_clock_adjtime(one, two as *mut _),
             _ => reads::by_number(number, one, two),

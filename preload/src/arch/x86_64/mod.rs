@@ -5,3 +5,4 @@ pub mod gates;
 pub mod itself;
 mod memory;
 mod syscall;
+pub mod thread;

@@ -1,6 +1,6 @@
 //! `syscall(2)` as a function: the calls that tell the time are answered, everything else goes to the kernel untouched.
 //!
-//! What must hold: whatever is not about time runs the same instructions as in glibc, in the caller's frame (clone
+//! What must hold: a hooked call finds its arguments where this one did, the last on the stack; whatever is not about time runs the same instructions as in glibc, in the caller's frame (clone
 //! and vfork pass through here, and return twice).
 #![allow(unsafe_code)]
 // Sound because the pass-through is the kernel's own convention and touches nothing else.
@@ -28,6 +28,12 @@ unsafe extern "C" fn syscall(number: isize) -> isize {
         "je {hooked}",
         "cmp rdi, {clock_adjtime}",
         "je {hooked}",
+        "cmp rdi, {futex}",
+        "je {hooked}",
+        "cmp rdi, {clock_nanosleep}",
+        "je {hooked}",
+        "cmp rdi, {futex_waitv}",
+        "je {hooked}",
         "mov rax, rdi",
         "mov rdi, rsi",
         "mov rsi, rdx",
@@ -46,6 +52,9 @@ unsafe extern "C" fn syscall(number: isize) -> isize {
         time = const nr::TIME,
         adjtimex = const nr::ADJTIMEX,
         clock_adjtime = const nr::CLOCK_ADJTIME,
+        futex = const nr::FUTEX,
+        clock_nanosleep = const nr::CLOCK_NANOSLEEP,
+        futex_waitv = const nr::FUTEX_WAITV,
         hooked = sym hooked,
         failed = sym failed,
     )

@@ -1,0 +1,61 @@
+//! `sem_timedwait` and `sem_clockwait`.
+#![allow(unsafe_code)]
+// Sound because each function hands the caller's pointers to its namesake.
+
+use core::ffi::c_void;
+
+use super::errno;
+use crate::abi::{Timespec, clock};
+use crate::sys::errno::{ENOSYS, ETIMEDOUT};
+use crate::wait::{self, Early, Family, Object, Wait, libc, real};
+
+type Semaphore = *mut c_void;
+
+/// The size of a semaphore in glibc and musl.
+const LENGTH: usize = 32;
+
+/// Whether a call that returns -1 and sets `errno` says that the time is up.
+pub fn is_timeout(result: i32) -> bool {
+    result == -1 && errno::get() == ETIMEDOUT
+}
+
+#[inline(always)]
+unsafe fn wait(
+    semaphore: Semaphore,
+    id: i32,
+    until: *const Timespec,
+    real: impl Fn(*const Timespec) -> i32,
+) -> i32 {
+    // SAFETY: the caller's contract.
+    let Some((page, deadline)) = (unsafe { wait::deadline(id, until) }) else { return real(until) };
+    let object = Object { at: semaphore as usize, length: LENGTH, on_stack: false };
+    let measure = libc::measure(Family::Semaphore, id);
+    Wait { deadline, measure, early: Early::Again, object }.run(page, real, is_timeout, 0)
+}
+
+/// `sem_timedwait(3)`.
+///
+/// # Safety
+/// As in C.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sem_timedwait(semaphore: Semaphore, until: *const Timespec) -> i32 {
+    let Some(real) = real::sem_timedwait() else { return errno::result(-(ENOSYS as isize)) as i32 };
+    // SAFETY: the caller's contract.
+    unsafe { wait(semaphore, clock::REALTIME, until, |until| real(semaphore, until)) }
+}
+
+/// glibc's `sem_clockwait`.
+///
+/// # Safety
+/// As in C.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sem_clockwait(semaphore: Semaphore, id: i32, until: *const Timespec) -> i32 {
+    let Some(real) = real::sem_clockwait() else { return errno::result(-(ENOSYS as isize)) as i32 };
+    // SAFETY: the caller's contract.
+    unsafe {
+        if !matches!(id, clock::REALTIME | clock::MONOTONIC) {
+            return real(semaphore, id, until);
+        }
+        wait(semaphore, id, until, |until| real(semaphore, id, until))
+    }
+}

@@ -1,0 +1,301 @@
+//! The registry: an entry for each thread that waits, with the deadline that libc looks at and that the helper may change.
+//!
+//! What must hold:
+//! 1. No lock. An entry belongs to its waiter, or for the moment of an update to the helper, as its state says; who leaves
+//!    while the helper is at it leaves the entry to the helper. So neither ever waits for the other, whoever is stopped.
+//! 2. Entries are never unmapped: libc and the kernel may look at a deadline at any time.
+//! 3. In a forked child all of it is zero (MADV_WIPEONFORK): every entry free, and a wait that a handler's fork took along
+//!    ends at once, since its deadline is zero; whoever waited notices and begins anew.
+//! 4. A waiter that was cancelled, or left by longjmp, leaves its entry behind. When no entry is free, those are found: of
+//!    threads that are gone, or of this thread's own frames that are.
+#![allow(unsafe_code)]
+// Sound because entries hold atomic words alone, in memory that is never unmapped.
+
+use core::sync::atomic::{AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use falseticker_page::layout::Clock;
+use falseticker_page::time::{HostInstant, NodeInstant};
+
+use super::due::{Deadline, Due, Measure};
+use super::{Early, Object, Wait};
+use crate::abi::Timespec;
+use crate::arch::thread::stack_pointer;
+use crate::state::PRIVATE;
+use crate::sys;
+
+/// Entries that are made at a time.
+const CHUNK: usize = 512;
+/// How often they may be made: 65,536 waiters; further ones wait in slices.
+pub const CHUNKS: usize = 128;
+
+/// Entries that are mapped together.
+#[repr(C)]
+pub struct Chunk([Entry; CHUNK]);
+
+/// One waiter.
+#[repr(C, align(128))]
+pub struct Entry {
+    /// The waiter's thread in the low half, and the bits below; 0 when free.
+    state: AtomicU64,
+    /// What libc is given: seconds and nanoseconds.
+    deadline: [AtomicI64; 2],
+    target: AtomicI64,
+    since: AtomicI64,
+    /// When the deadline comes by the schedule as it was last seen, and whether the clock is true then.
+    at: AtomicI64,
+    on_true: AtomicU32,
+    /// Not 0 from a change of `at` on: the waiter is to be woken until it leaves.
+    moved: AtomicU32,
+    /// The clock, the measure and what to do when it ends early, packed by [`pack`].
+    how: AtomicU64,
+    /// What is waited on.
+    object: AtomicUsize,
+    length: AtomicU32,
+    /// Where the waiter's stack ended, and whether libc's own words there are waited on.
+    stack: AtomicUsize,
+    on_stack: AtomicU32,
+}
+
+/// The entry may be updated.
+const READY: u64 = 1 << 32;
+/// The helper is updating it.
+const BUSY: u64 = 1 << 33;
+/// Its waiter has left meanwhile.
+const LEFT: u64 = 1 << 34;
+
+/// An entry that is this waiter's until it is dropped.
+pub struct Seat {
+    entry: &'static Entry,
+    thread: u64,
+}
+
+/// Takes an entry; `None` when none is to be had.
+pub fn take() -> Option<Seat> {
+    let thread = sys::gettid();
+    let seat = |entry: &'static Entry| entry.claim(thread);
+    if let Some(seat) = entries().find_map(seat) {
+        return Some(seat);
+    }
+    for entry in entries() {
+        entry.free_if_left(thread);
+    }
+    entries().find_map(seat).or_else(|| grow()?.0.iter().find_map(seat))
+}
+
+/// All entries.
+pub fn entries() -> impl Iterator<Item = &'static Entry> {
+    chunks().flat_map(|chunk| &chunk.0)
+}
+
+fn chunks() -> impl Iterator<Item = &'static Chunk> {
+    // SAFETY: null, or a mapping of a chunk's size that is never unmapped; zeroed, which is every entry free.
+    PRIVATE.chunks.iter().map_while(|chunk| unsafe { chunk.load(Ordering::Acquire).as_ref() })
+}
+
+/// Maps another chunk.
+fn grow() -> Option<&'static Chunk> {
+    let place = PRIVATE.chunks.iter().find(|chunk| chunk.load(Ordering::Acquire).is_null())?;
+    let at = sys::mmap_anonymous(size_of::<Chunk>()).ok()?;
+    sys::wipe_on_fork(at, size_of::<Chunk>());
+    sys::name_mapping(at, size_of::<Chunk>(), c"falseticker waits");
+    let new = at as *mut Chunk;
+    let known = match place.compare_exchange(core::ptr::null_mut(), new, Ordering::AcqRel, Ordering::Acquire)
+    {
+        Ok(_) => new,
+        Err(other) => {
+            // SAFETY: just mapped, and known to nobody.
+            let _ = unsafe { sys::munmap(at, size_of::<Chunk>()) };
+            other
+        }
+    };
+    // SAFETY: as for every chunk.
+    unsafe { known.as_ref() }
+}
+
+impl Entry {
+    fn claim(&'static self, thread: u32) -> Option<Seat> {
+        let thread = u64::from(thread);
+        let free = self.state.load(Ordering::Relaxed) == 0;
+        (free && self.state.compare_exchange(0, thread, Ordering::AcqRel, Ordering::Relaxed).is_ok())
+            .then_some(Seat { entry: self, thread })
+    }
+
+    /// Frees an entry whose waiter has gone without a word.
+    fn free_if_left(&self, own: u32) {
+        let state = self.state.load(Ordering::Acquire);
+        let thread = state as u32;
+        if state & BUSY != 0 || thread == 0 {
+            return;
+        }
+        let left =
+            if thread == own { state & READY != 0 && self.is_of_a_frame_gone() } else { is_gone(thread) };
+        if left {
+            let _ = self.state.compare_exchange(state, 0, Ordering::AcqRel, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether this thread's stack no longer reaches down to where the entry was made. On a signal's own stack nothing is known.
+    fn is_of_a_frame_gone(&self) -> bool {
+        let made_at = self.stack.load(Ordering::Relaxed);
+        made_at != 0 && made_at < stack_pointer() && !sys::is_on_signal_stack()
+    }
+
+    /// Takes the entry for an update; `None` when it is not ready for one.
+    pub fn update(&self) -> Option<Update<'_>> {
+        let state = self.state.load(Ordering::Acquire);
+        if state & (READY | BUSY) != READY {
+            return None;
+        }
+        let busy = state | BUSY;
+        self.state.compare_exchange(state, busy, Ordering::AcqRel, Ordering::Relaxed).ok()?;
+        Some(Update { entry: self, state })
+    }
+
+    fn deadline(&self) -> (Deadline, Measure, Early) {
+        let (clock, measure, early) = unpack(self.how.load(Ordering::Relaxed));
+        let target = NodeInstant::from_nanos(self.target.load(Ordering::Relaxed));
+        let since = HostInstant::from_nanos(self.since.load(Ordering::Relaxed));
+        (Deadline { clock, target, since }, measure, early)
+    }
+
+    fn show(&self, due: &Due, deadline: &Deadline, measure: Measure, early: Early) {
+        let shown = deadline.for_libc(due, measure, early == Early::Again);
+        self.at.store(due.at.as_nanos(), Ordering::Relaxed);
+        self.on_true.store(u32::from(due.on_true), Ordering::Relaxed);
+        // Should libc look in between, it ends too early, which is noticed, or is woken once more.
+        self.deadline[1].store(shown.nsec, Ordering::Relaxed);
+        self.deadline[0].store(shown.sec, Ordering::Release);
+    }
+
+    /// What is waited on.
+    pub fn object(&self) -> Object {
+        Object {
+            at: self.object.load(Ordering::Relaxed),
+            length: self.length.load(Ordering::Relaxed) as usize,
+            on_stack: self.on_stack.load(Ordering::Relaxed) != 0,
+        }
+    }
+
+    /// Where the waiter's stack ended.
+    pub fn stack(&self) -> usize {
+        self.stack.load(Ordering::Relaxed)
+    }
+
+    /// Whether the waiter is to be woken.
+    pub fn has_moved(&self) -> bool {
+        self.state.load(Ordering::Acquire) & READY != 0 && self.moved.load(Ordering::Relaxed) != 0
+    }
+}
+
+/// An entry that is the helper's for the moment.
+pub struct Update<'a> {
+    entry: &'a Entry,
+    state: u64,
+}
+
+impl Update<'_> {
+    /// Puts the deadline where the schedule now has it; whether it has moved. `due` is asked for it.
+    pub fn refresh(&self, due: impl FnOnce(&Deadline) -> Option<Due>) -> bool {
+        let (deadline, measure, early) = self.entry.deadline();
+        let Some(due) = due(&deadline) else { return false };
+        let at = HostInstant::from_nanos(self.entry.at.load(Ordering::Relaxed));
+        if due.agrees_with(at, self.entry.on_true.load(Ordering::Relaxed) != 0) {
+            return false;
+        }
+        self.entry.show(&due, &deadline, measure, early);
+        self.entry.moved.store(1, Ordering::Relaxed);
+        true
+    }
+}
+
+impl Drop for Update<'_> {
+    fn drop(&mut self) {
+        let (busy, ready) = (self.state | BUSY, self.state);
+        if self.entry.state.compare_exchange(busy, ready, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+            // The waiter has left.
+            self.entry.state.store(0, Ordering::Release);
+        }
+    }
+}
+
+impl Seat {
+    /// Writes down what is waited for, and where the stack of who calls libc ends, for the helper to find once [`Seat::open`]
+    /// is called.
+    pub fn fill(&self, wait: &Wait, due: &Due, stack: usize) {
+        let (entry, deadline, object) = (self.entry, &wait.deadline, wait.object);
+        entry.target.store(deadline.target.as_nanos(), Ordering::Relaxed);
+        entry.since.store(deadline.since.as_nanos(), Ordering::Relaxed);
+        entry.how.store(pack(deadline.clock, wait.measure, wait.early), Ordering::Relaxed);
+        entry.moved.store(0, Ordering::Relaxed);
+        entry.object.store(object.at, Ordering::Relaxed);
+        entry.length.store(object.length as u32, Ordering::Relaxed);
+        entry.on_stack.store(u32::from(object.on_stack), Ordering::Relaxed);
+        entry.stack.store(stack, Ordering::Relaxed);
+        entry.show(due, deadline, wait.measure, wait.early);
+    }
+
+    /// Lets the helper see the entry. Sequentially consistent with the helper's look at the page's word: either the helper sees
+    /// this entry after a change, or this waiter sees the change.
+    pub fn open(&self) {
+        self.entry.state.store(self.thread | READY, Ordering::SeqCst);
+    }
+
+    /// Takes it back to be filled anew; `false` when the helper is at it, which then does just that.
+    pub fn close(&self) -> bool {
+        let ready = self.thread | READY;
+        self.entry.state.compare_exchange(ready, self.thread, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// The deadline for libc to look at.
+    pub fn deadline(&self) -> *const Timespec {
+        self.entry.deadline.as_ptr().cast()
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut state = self.entry.state.load(Ordering::Relaxed);
+        loop {
+            let next = match state {
+                busy if busy == self.thread | READY | BUSY => busy | LEFT,
+                own if own & !READY == self.thread => 0,
+                // Wiped by a fork; not this waiter's any more.
+                _ => return,
+            };
+            match self.entry.state.compare_exchange(state, next, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(seen) => state = seen,
+            }
+        }
+    }
+}
+
+/// Whether no thread or process of this id is left.
+fn is_gone(thread: u32) -> bool {
+    sys::signal_thread(thread, 0) == Err(sys::errno::ESRCH)
+}
+
+fn pack(clock: Clock, measure: Measure, early: Early) -> u64 {
+    let (kind, id) = match measure {
+        Measure::Host(id) => (0, id),
+        Measure::Node(id) => (1, id),
+    };
+    clock as u64 | kind << 8 | (early as u64) << 16 | u64::from(id as u32) << 32
+}
+
+fn unpack(how: u64) -> (Clock, Measure, Early) {
+    let clock = match how as u8 {
+        0 => Clock::Wall,
+        1 => Clock::Mono,
+        _ => Clock::Boot,
+    };
+    let id = (how >> 32) as i32;
+    let measure = if (how >> 8) as u8 == 0 { Measure::Host(id) } else { Measure::Node(id) };
+    let early = if (how >> 16) as u8 == Early::Again as u8 { Early::Again } else { Early::Spurious };
+    (clock, measure, early)
+}
+
+/// What the state holds of the registry.
+pub type Chunks = [AtomicPtr<Chunk>; CHUNKS];
+
+const _: () = assert!(size_of::<Entry>() == 128 && core::mem::offset_of!(Entry, deadline) == 8);
