@@ -64,6 +64,8 @@ pub struct Request {
     pub monotonic: bool,
     /// Whether programs of other users may be in the node.
     pub share: bool,
+    /// Whether the node's programs may set the host's clocks.
+    pub allow_settime: bool,
     /// The clocks that the faults touch.
     pub clocks: Clocks,
     /// Faults that are in force at the program's first read.

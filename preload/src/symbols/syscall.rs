@@ -1,11 +1,12 @@
-//! The raw system calls that tell the time. (The function `syscall` itself is the processor's, in `arch`.)
+//! The raw system calls that tell or set the time. (The function `syscall` itself is the processor's, in `arch`.)
 #![allow(unsafe_code)]
 // Sound because the caller's contract is the system call's.
 
-use super::{errno, reads, settings};
+use super::{errno, reads};
+use crate::setting;
 use crate::sys::nr;
 
-/// The calls that tell the time.
+/// The calls that tell or set the time.
 ///
 /// # Safety
 /// As for the system call.
@@ -13,8 +14,10 @@ pub unsafe extern "C" fn hooked(number: usize, one: usize, two: usize) -> isize 
     // SAFETY: the caller's contract.
     errno::result(unsafe {
         match number {
-            nr::ADJTIMEX => settings::by_adjtimex(one as *mut _),
-            nr::CLOCK_ADJTIME => settings::by_clock_adjtime(one, two as *mut _),
+            nr::ADJTIMEX => setting::adjtimex(one as *mut _),
+            nr::CLOCK_ADJTIME => setting::clock_adjtime(one as i32, two as *mut _),
+            nr::CLOCK_SETTIME => setting::clock_settime(one as i32, two as *const _),
+            nr::SETTIMEOFDAY => setting::settimeofday(one as *const _, two as *const _),
             _ => reads::by_number(number, one, two),
         }
     })

@@ -19,6 +19,8 @@ pub use crate::arch::calls::*;
 
 /// The errnos that are told apart.
 pub mod errno {
+    /// Operation not permitted.
+    pub const EPERM: i32 = 1;
     /// No such file or directory.
     pub const ENOENT: i32 = 2;
     /// Interrupted.
@@ -27,6 +29,8 @@ pub mod errno {
     pub const EIO: i32 = 5;
     /// Bad address.
     pub const EFAULT: i32 = 14;
+    /// No such device.
+    pub const ENODEV: i32 = 19;
     /// File exists; from mmap: the range is taken.
     pub const EEXIST: i32 = 17;
     /// Invalid argument.
@@ -220,6 +224,19 @@ pub fn peek(from: usize, into: &mut [u8]) -> Result<(), i32> {
     // SAFETY: both are a `struct iovec`; the kernel writes at most `len` bytes to the live buffer.
     let copied = check(unsafe { syscall6(nr::PROCESS_VM_READV, getpid() as usize, local, 1, remote, 1, 0) })?;
     if copied == into.len() { Ok(()) } else { Err(errno::EFAULT) }
+}
+
+/// Whether the kernel can read that memory. Asked of a call that reads a mask of signals before it refuses what it is to
+/// do with it: sandboxes that let a program live allow it, and it changes nothing.
+pub fn is_readable(from: usize, length: usize) -> bool {
+    const NO_SUCH_HOW: usize = usize::MAX;
+    const MASK: usize = 8;
+    // What is smaller than a page is in two pages at most, and so is readable if its ends are.
+    [from, from.wrapping_add(length.saturating_sub(MASK))].into_iter().all(|at| {
+        // SAFETY: the kernel reads eight bytes, if it can, and refuses. (Of no mask at all it would say nothing.)
+        let answer = unsafe { syscall4(nr::RT_SIGPROCMASK, NO_SUCH_HOW, at, 0, MASK) };
+        at != 0 && answer != -(errno::EFAULT as isize)
+    })
 }
 
 /// Ends the process at once, without handlers.

@@ -1,4 +1,5 @@
-//! `syscall(2)` as a function: the calls that tell the time are answered, everything else goes to the kernel untouched.
+//! `syscall(2)` as a function: the calls that tell or set the time are answered, everything else goes to the kernel
+//! untouched.
 //!
 //! What must hold: whatever is not about time runs the same instructions as in glibc, in the caller's frame (clone
 //! and vfork pass through here, and return twice).
@@ -28,6 +29,10 @@ unsafe extern "C" fn syscall(number: isize) -> isize {
         "je {hooked}",
         "cmp rdi, {clock_adjtime}",
         "je {hooked}",
+        "cmp rdi, {clock_settime}",
+        "je {hooked}",
+        "cmp rdi, {settimeofday}",
+        "je {hooked}",
         "mov rax, rdi",
         "mov rdi, rsi",
         "mov rsi, rdx",
@@ -46,6 +51,8 @@ unsafe extern "C" fn syscall(number: isize) -> isize {
         time = const nr::TIME,
         adjtimex = const nr::ADJTIMEX,
         clock_adjtime = const nr::CLOCK_ADJTIME,
+        clock_settime = const nr::CLOCK_SETTIME,
+        settimeofday = const nr::SETTIMEOFDAY,
         hooked = sym hooked,
         failed = sym failed,
     )
