@@ -20,6 +20,7 @@ mod wait;
 
 pub use base_dir::BaseDir;
 pub use dir::NodeDir;
+pub(crate) use evidence::waits_name;
 pub use files::Access;
 pub use keeping::{remove, sweep, sweep_node};
 pub use make::{Kind, MadeBy};
