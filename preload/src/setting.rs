@@ -46,8 +46,12 @@ pub fn can_be_set(id: i32) -> bool {
         clock::MONOTONIC..=clock::TAI => false,
         // The CPU time of processes and threads.
         _ if id < 0 && id & KIND != OF_A_FILE => false,
-        // SAFETY: without a place for the resolution the kernel only looks for the clock.
-        _ => !matches!(unsafe { sys::syscall2(nr::CLOCK_GETRES, id as usize, 0) }, EINVAL | ENODEV),
+        _ => {
+            let mut now = Timespec::default();
+            // SAFETY: the kernel writes to a live timespec of ours, if there is such a clock.
+            let read = unsafe { sys::syscall2(nr::CLOCK_GETTIME, id as usize, (&raw mut now) as usize) };
+            !matches!(read, EINVAL | ENODEV)
+        }
     }
 }
 

@@ -137,6 +137,8 @@ static void others(void) {
             printf("%ld %ld: ", secs[sec], parts[part]); SAY(syscall(227, 0, at(secs[sec], parts[part])));
             printf("%ld %ld: ", secs[sec], parts[part]); SAY(settimeofday(day_at(secs[sec], parts[part]), 0));
             printf("%ld %ld: ", secs[sec], parts[part]); SAY(syscall(164, day_at(secs[sec], parts[part]), 0));
+            /* Kernels differ in whether they refuse a second of microseconds before they read the zone. */
+            if (parts[part] == 1000000) continue;
             printf("%ld %ld: ", secs[sec], parts[part]); SAY(syscall(164, day_at(secs[sec], parts[part]), bad));
         }
         printf("%ld: ", secs[sec]); SAY(stime(&secs[sec]));
