@@ -17,6 +17,7 @@ mod reads;
 mod refusals;
 mod run;
 mod sandboxes;
+mod settings;
 mod shim;
 mod writers;
 
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         shim::trials(),
         early::trials(),
         sandboxes::trials(),
+        settings::trials(),
         writers::trials(),
         policies::trials(),
         faults::trials(),

@@ -68,6 +68,13 @@ pub struct NtpTimeval {
 
 const _: () = assert!(core::mem::size_of::<Timex>() == 208 && core::mem::offset_of!(Timex, time_sec) == 72);
 
+/// Modes of a `timex`, as the kernel names them. The C library's names are of two of them together.
+pub const ADJ_OFFSET_SINGLESHOT: u32 = 0x0001;
+pub const ADJ_SETOFFSET: u32 = 0x0100;
+pub const ADJ_OFFSET_READONLY: u32 = 0x2000;
+/// The older `adjtime`, whose offset is slewed once.
+pub const ADJ_ADJTIME: u32 = 0x8000;
+
 /// `STA_NANO`: the time of a `timex` is in nanoseconds.
 pub const STA_NANO: i32 = 0x2000;
 

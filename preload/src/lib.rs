@@ -1,4 +1,5 @@
-//! The shim: a freestanding library that answers a program's clock reads from its node's page.
+//! The shim: a freestanding library that answers a program's clock reads from its node's page, and keeps it from setting
+//! the machine's clocks.
 //!
 //! It is preloaded into other people's programs, so it depends on nothing: no libc, no allocation, no thread-local.
 //! `read/` is the way of a clock read, `wait/` that of a wait with a deadline, `load/` what happens once at load; `detour/` sends the vDSO's own entries here.
@@ -23,6 +24,7 @@ mod detour;
 mod load;
 mod read;
 mod runtime;
+mod setting;
 mod state;
 mod symbols;
 mod sys;

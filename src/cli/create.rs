@@ -27,11 +27,20 @@ pub struct Args {
     /// Let programs of other users be in it, and those that change user
     #[arg(long)]
     pub share: bool,
+
+    /// Pass clock_settime, adjtimex and the like on to the machine, not refuse them
+    #[arg(long)]
+    pub allow_settime: bool,
 }
 
 /// Makes a node.
 pub fn create(args: &Args) -> Result<Reply> {
-    let kind = Kind { made_by: MadeBy::Create, monotonic: args.monotonic, share: args.share };
+    let kind = Kind {
+        made_by: MadeBy::Create,
+        monotonic: args.monotonic,
+        share: args.share,
+        allow_settime: args.allow_settime,
+    };
     let node = Node::make(&args.node, kind)?;
     let name = node.name();
     let text = format!("node {name}: created; run something in it: falseticker run --node {name} -- COMMAND");
@@ -40,6 +49,7 @@ pub fn create(args: &Args) -> Result<Reply> {
         "directory": node.dir().path().display().to_string(),
         "monotonic": kind.monotonic,
         "share": kind.share,
+        "allow_settime": kind.allow_settime,
     });
     Ok(Reply::done(text, json))
 }

@@ -62,6 +62,10 @@ pub struct Args {
     #[arg(long)]
     pub share: bool,
 
+    /// Pass clock_settime, adjtimex and the like on to the machine, not refuse them; fixed when the node is made
+    #[arg(long)]
+    pub allow_settime: bool,
+
     /// Write run's own record to FILE, as JSON
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
@@ -83,6 +87,7 @@ impl Args {
             node: self.node.clone(),
             monotonic: self.monotonic,
             share: self.share,
+            allow_settime: self.allow_settime,
             clocks: self.clocks,
             faults: self.faults(),
             report: self.report.clone(),

@@ -132,19 +132,20 @@ fn heal_takes_any_number_of_nodes() {
 
 #[test]
 fn what_run_is_asked_becomes_a_request() {
-    let request =
-        run("run --node a --jump -1h --drift=-5% --clock all --monotonic --share --report r -- date -u --x");
+    let request = run(
+        "run --node a --jump -1h --drift=-5% --clock all --monotonic --share --allow-settime --report r -- date -u --x",
+    );
     assert_eq!(request.command, ["date", "-u", "--x"]);
     assert_eq!(request.node.as_ref().map(falseticker::node::NodeName::as_str), Some("a"));
     assert_eq!(request.faults[0], Jump { by: Span::from_secs(-3600) }.into());
     assert_eq!(described(&request.faults), ["jump -1h", "drift 0.95x"]);
     assert_eq!(request.clocks, Clocks::All);
-    assert!(request.monotonic && request.share);
+    assert!(request.monotonic && request.share && request.allow_settime);
     assert_eq!(request.report.as_deref(), Some("r".as_ref()));
 
     let plain = run("run -- date");
     assert!(plain.node.is_none() && plain.faults.is_empty() && plain.report.is_none());
-    assert!(!plain.monotonic && !plain.share && plain.clocks == Clocks::Wall);
+    assert!(!plain.monotonic && !plain.share && !plain.allow_settime && plain.clocks == Clocks::Wall);
 }
 
 #[test]

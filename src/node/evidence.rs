@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 use falseticker_page::change::Change;
 use falseticker_page::detour::Refusal;
-use falseticker_page::evidence::{Evidence, State};
+use falseticker_page::evidence::{Evidence, State, Waits};
 use falseticker_page::time::{HostInstant, Span};
 
 use crate::process::{Process, Table};
@@ -31,6 +31,10 @@ pub struct Reached {
     pub without_detour: Option<String>,
     /// Marks that newer ones have overwritten.
     pub overflow: u64,
+    /// Its calls that set the clock and were refused.
+    pub refused_settings: u64,
+    /// How its waits follow the clock.
+    pub waits: Waits,
 }
 
 /// All reached processes among those of `table`.
@@ -58,6 +62,8 @@ pub fn reached(evidence: &Evidence, table: &Table, boot_offset: Span) -> BTreeMa
             since,
             without_detour: refusal(head.detour.load(Ordering::Relaxed)),
             overflow: head.overflow.load(Ordering::Relaxed),
+            refused_settings: head.refused_settings.load(Ordering::Relaxed),
+            waits: head.waits(),
         };
         all.insert(process.id.pid, found);
     }
@@ -94,6 +100,15 @@ fn refusal(word: u64) -> Option<String> {
     })
 }
 
+/// How waits follow the clock, in a word.
+pub fn waits_name(waits: Waits) -> &'static str {
+    match waits {
+        Waits::None => "none",
+        Waits::Kicked => "kicked",
+        Waits::Sliced(_) => "sliced",
+    }
+}
+
 /// When the process of `row` first read its clock under a change; `None` if it has not, or no longer says so.
 pub fn read_under(evidence: &Evidence, row: Option<usize>, change: &Change) -> Option<HostInstant> {
     let epoch = i64::try_from(created(evidence)).unwrap_or(0);
@@ -123,5 +138,7 @@ pub fn without_row(process: &Process, page_inode: u64) -> Option<Reached> {
         since: HostInstant::MIN,
         without_detour: None,
         overflow: 0,
+        refused_settings: 0,
+        waits: Waits::None,
     })
 }

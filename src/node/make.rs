@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use falseticker_page::evidence::{self, EVIDENCE_SIZE, Evidence};
 use falseticker_page::latch::Word;
-use falseticker_page::layout::{self, FLAG_MONOTONIC, PAGE_SIZE, Page};
+use falseticker_page::layout::{self, FLAG_ALLOW_SETTIME, FLAG_MONOTONIC, PAGE_SIZE, Page};
 use serde::{Deserialize, Serialize};
 
 use super::capture::capture;
@@ -30,6 +30,9 @@ pub struct Kind {
     pub monotonic: bool,
     /// Whether programs of other users may be in it.
     pub share: bool,
+    /// Whether its programs may set the host's clocks, as far as the kernel lets them.
+    #[serde(default)]
+    pub allow_settime: bool,
 }
 
 /// By what a node was made.
@@ -67,6 +70,12 @@ impl Kind {
     fn access(self) -> Access {
         if self.share { Access::Shared } else { Access::Private }
     }
+
+    /// The page's flags that say it.
+    fn flags(self) -> u32 {
+        let flag = |is: bool, flag: u32| if is { flag } else { 0 };
+        flag(self.monotonic, FLAG_MONOTONIC) | flag(self.allow_settime, FLAG_ALLOW_SETTIME)
+    }
 }
 
 /// Makes a node; `None` if there is one of that name.
@@ -96,7 +105,7 @@ fn make_page(dir: &NodeDir, kind: Kind) -> Result<()> {
     slots::encode(&Tables::new(capture(), now), &page.slots[0]);
     let header = &page.header;
     header.version.store(layout::VERSION, Ordering::Relaxed);
-    header.flags.store(if kind.monotonic { FLAG_MONOTONIC } else { 0 }, Ordering::Relaxed);
+    header.flags.store(kind.flags(), Ordering::Relaxed);
     header.size.store(PAGE_SIZE as u64, Ordering::Relaxed);
     header.created.store(now.as_nanos().unsigned_abs(), Ordering::Relaxed);
     header.word.store(Word::FIRST.raw(), Ordering::Relaxed);

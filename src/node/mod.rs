@@ -20,6 +20,7 @@ mod wait;
 
 pub use base_dir::BaseDir;
 pub use dir::NodeDir;
+pub(crate) use evidence::waits_name;
 pub use files::Access;
 pub use keeping::{remove, sweep, sweep_node};
 pub use make::{Kind, MadeBy};
@@ -86,7 +87,7 @@ pub struct Applied {
 impl Node {
     /// Makes a node for this program: healed and removed when it is dropped.
     pub fn create(name: &str) -> Result<Node> {
-        let kind = Kind { made_by: MadeBy::Library, monotonic: false, share: false };
+        let kind = Kind { made_by: MadeBy::Library, monotonic: false, share: false, allow_settime: false };
         let mut node = Node::make(&name.parse()?, kind)?;
         node.owned = true;
         Ok(node)
@@ -94,7 +95,7 @@ impl Node {
 
     /// As [`Node::create`], and its monotonic clocks may be faulted too.
     pub fn create_monotonic(name: &str) -> Result<Node> {
-        let kind = Kind { made_by: MadeBy::Library, monotonic: true, share: false };
+        let kind = Kind { made_by: MadeBy::Library, monotonic: true, share: false, allow_settime: false };
         let mut node = Node::make(&name.parse()?, kind)?;
         node.owned = true;
         Ok(node)

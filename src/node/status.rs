@@ -3,15 +3,19 @@
 //! The types here are what `--json` prints: names are stable, times are in nanoseconds, `_ns` instants are the host's
 //! CLOCK_MONOTONIC.
 
+use std::sync::atomic::Ordering;
+
 use falseticker_page::change::{Change, Kind as ChangeKind};
+use falseticker_page::evidence::Waits;
 use falseticker_page::layout::Clock;
 use falseticker_page::schedule::find;
 use falseticker_page::segment::{Segment, Shape};
 use falseticker_page::time::{HostInstant, NodeInstant, Rate, Span};
+use nix::errno::Errno;
 use serde::Serialize;
 
 use super::capture::capture;
-use super::evidence::{Reached, read_under};
+use super::evidence::{Reached, read_under, waits_name};
 use super::members::{Members, look};
 use super::slots;
 use super::{MadeBy, Node};
@@ -36,6 +40,8 @@ pub struct Status {
     pub monotonic: bool,
     /// Whether programs of other users may be in it.
     pub share: bool,
+    /// Whether its programs may set the host's clocks.
+    pub allow_settime: bool,
     /// The moment, on the host's CLOCK_MONOTONIC.
     pub now_ns: i64,
     /// By how much the host's wall clock was stepped since the schedules in force were published; they follow at the
@@ -51,6 +57,8 @@ pub struct Status {
     pub processes: Vec<ProcessStatus>,
     /// Its other processes.
     pub not_reached: Vec<Escaped>,
+    /// Calls that set the clock and were refused, in all processes that it has or had.
+    pub refused_settings: u64,
 }
 
 /// A node's three clocks.
@@ -130,6 +138,13 @@ pub struct ProcessStatus {
     pub unknown: bool,
     /// Marks that newer ones have overwritten.
     pub overflow: u64,
+    /// Its calls that set the clock and were refused.
+    pub refused_settings: u64,
+    /// How its waits for instants of the clock follow it: `none` (there was none yet), `kicked` (re-evaluated at each
+    /// change), `sliced` (looked after every 20 ms).
+    pub waits: &'static str,
+    /// Why they are sliced: what clone answered.
+    pub waits_refused: Option<String>,
 }
 
 /// A mark of evidence.
@@ -175,6 +190,7 @@ pub fn status(node: &Node) -> Result<Status> {
         made_by: node.kind.made_by,
         monotonic: node.kind.monotonic,
         share: node.kind.share,
+        allow_settime: node.kind.allow_settime,
         now_ns: now.as_nanos(),
         host_step_ns: host_step(&tables, &captured, now),
         clocks: Clocks {
@@ -185,6 +201,7 @@ pub fn status(node: &Node) -> Result<Status> {
         frozen: pause(node)?,
         processes: processes(node, &members, &tables, &changes),
         not_reached: not_reached(&members),
+        refused_settings: node.evidence.header.refused_settings.load(Ordering::Relaxed),
         changes,
     })
 }
@@ -307,7 +324,19 @@ fn process(node: &Node, reached: &Reached, tables: &Tables, changes: &[ChangeSta
         unread,
         unknown: reached.row.is_none(),
         overflow: reached.overflow,
+        refused_settings: reached.refused_settings,
+        waits: waits_name(reached.waits),
+        waits_refused: match reached.waits {
+            Waits::Sliced(errno) => Some(errno_name(errno)),
+            Waits::None | Waits::Kicked => None,
+        },
     }
+}
+
+/// `EPERM` and the like.
+fn errno_name(errno: u32) -> String {
+    let known = i32::try_from(errno).map(Errno::from_raw).unwrap_or(Errno::UnknownErrno);
+    if known == Errno::UnknownErrno { format!("errno {errno}") } else { format!("{known:?}") }
 }
 
 fn state_of(process: &Process) -> &'static str {
@@ -358,3 +387,6 @@ fn why_not(process: &Process) -> String {
         Some(_) => "the shim is not loaded (yet), or could not open the node's files".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn a_row_counts_if_it_is_this_programs() {
         let name = format!("arrival-{}", std::process::id());
-        let kind = Kind { made_by: MadeBy::Create, monotonic: false, share: false };
+        let kind = Kind { made_by: MadeBy::Create, monotonic: false, share: false, allow_settime: false };
         let node = Node::make(&name.parse().unwrap(), kind).unwrap();
         let at = HostInstant::from_nanos;
         let evidence = node.evidence();

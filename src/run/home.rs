@@ -21,7 +21,12 @@ impl Home {
         for fault in &request.faults {
             fault.check(request.clocks, false)?;
         }
-        let kind = Kind { made_by: MadeBy::Run, monotonic: request.monotonic, share: request.share };
+        let kind = Kind {
+            made_by: MadeBy::Run,
+            monotonic: request.monotonic,
+            share: request.share,
+            allow_settime: request.allow_settime,
+        };
         let Some(name) = &request.node else {
             return Home::make(&own_name()?, kind);
         };
@@ -44,9 +49,11 @@ impl Home {
     fn join(dir: NodeDir, request: &Request) -> Result<Self> {
         let node = Node::of_dir(dir)?;
         let kind = node.kind();
-        for (asked, is, flag) in
-            [(request.monotonic, kind.monotonic, "--monotonic"), (request.share, kind.share, "--share")]
-        {
+        for (asked, is, flag) in [
+            (request.monotonic, kind.monotonic, "--monotonic"),
+            (request.share, kind.share, "--share"),
+            (request.allow_settime, kind.allow_settime, "--allow-settime"),
+        ] {
             if asked && !is {
                 let attempted = format!("run in node {} with {flag}", node.name());
                 return Err(Error::bad_input(attempted, "that node was made without it").remedy(format!(

@@ -48,7 +48,7 @@ use witness::Witness;
 
 use crate::error::{Error, Result};
 use crate::fault::{Clocks, Fault};
-use crate::node::NodeName;
+use crate::node::{NodeName, waits_name};
 use crate::process::ProcessId;
 use crate::units::format_instant;
 use crate::{HostInstant, NodeInstant, host_clock};
@@ -64,6 +64,8 @@ pub struct Request {
     pub monotonic: bool,
     /// Whether programs of other users may be in the node.
     pub share: bool,
+    /// Whether the node's programs may set the host's clocks.
+    pub allow_settime: bool,
     /// The clocks that the faults touch.
     pub clocks: Clocks,
     /// Faults that are in force at the program's first read.
@@ -84,6 +86,7 @@ pub fn run(request: &Request) -> Result<u8> {
     let in_force = applied.iter().map(|applied| applied.at).max().unwrap_or(HostInstant::MIN);
     let evidence = home.node.evidence();
     let unseated = evidence.header.unseated.load(Ordering::Relaxed);
+    let refused = evidence.header.refused_settings.load(Ordering::Relaxed);
     let from = host_clock::monotonic();
     let wall = host_clock::realtime();
     let launched = launch(&command, &mut home, in_force)?;
@@ -91,7 +94,7 @@ pub fn run(request: &Request) -> Result<u8> {
     let mut supervisor = Supervisor::new(launched, &home.node, from, unseated)?;
     let Some(file) = report else {
         let end = supervisor.until_end();
-        finish(&home, keeper);
+        finish(&home, keeper, refused);
         return verdict(&command, end?);
     };
     let witness = Witness::new(home.node.evidence(), keeper, from);
@@ -100,7 +103,7 @@ pub fn run(request: &Request) -> Result<u8> {
         let end = supervisor.until_end();
         (end, witness.stop())
     });
-    finish(&home, keeper);
+    finish(&home, keeper, refused);
     let end = end?;
     let started = Started { wall, at: from, program };
     let written = file.write(&tell(&command, &home, &started, &end, &seen)?);
@@ -108,8 +111,13 @@ pub fn run(request: &Request) -> Result<u8> {
     written.map(|()| code)
 }
 
-/// What the keeper would have done, had it not been killed.
-fn finish(home: &Home, keeper: ProcessId) {
+/// Does what the keeper would have done, had it not been killed; and says what the program was refused, of which so many
+/// calls were others'.
+fn finish(home: &Home, keeper: ProcessId, refused_before: u64) {
+    let refused = home.node.evidence().header.refused_settings.load(Ordering::Relaxed);
+    if refused > refused_before {
+        tracing::info!("calls to set the clock were refused; --allow-settime passes them on");
+    }
     if !keeper.is_alive()
         && home.node.dir().path().exists()
         && let Err(why) = crate::node::sweep_node(home.node.dir())
@@ -171,11 +179,14 @@ fn tell(command: &Command, home: &Home, started: &Started, end: &End, seen: &Sig
             let latency_ns = read.saturating_since(HostInstant::from_nanos(change.at_ns)).as_nanos();
             Some(report::Mark { change: change.id, latency_ns })
         };
+        let head = evidence.heads.get(row.index)?;
         Some(report::Process {
             pid: row.pid,
             command: sighting.map(|seen| seen.command),
             since_ns: row.since.as_nanos(),
             evidence: changes.iter().filter_map(mark).collect(),
+            refused_settings: head.refused_settings.load(Ordering::Relaxed),
+            waits: waits_name(head.waits()),
         })
     };
     let mut all: Vec<Row> = rows(evidence, started.at).collect();
@@ -194,6 +205,7 @@ fn tell(command: &Command, home: &Home, started: &Started, end: &End, seen: &Sig
         reach: if end.arrival == Arrival::Reached { "preload" } else { "unknown" },
         processes: all.into_iter().filter_map(process).collect(),
         without_row: evidence.header.unseated.load(Ordering::Relaxed),
+        refused_settings: evidence.header.refused_settings.load(Ordering::Relaxed),
         changes: changes
             .iter()
             .map(|change| report::Change {

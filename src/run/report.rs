@@ -46,6 +46,8 @@ pub struct Report {
     pub processes: Vec<Process>,
     /// Processes of the node for which there was no room in the evidence file.
     pub without_row: u64,
+    /// Calls that set the clock and were refused, in all processes that the node has or had.
+    pub refused_settings: u64,
 }
 
 /// A change.
@@ -76,6 +78,10 @@ pub struct Process {
     pub since_ns: i64,
     /// The changes that it has read its clock under.
     pub evidence: Vec<Mark>,
+    /// Its calls that set the clock and were refused.
+    pub refused_settings: u64,
+    /// How its waits for instants of the clock followed it: `none` (there was none), `kicked`, `sliced`.
+    pub waits: &'static str,
 }
 
 /// A process's first read under a change.
@@ -172,6 +178,7 @@ mod tests {
             changes: Vec::new(),
             processes: Vec::new(),
             without_row: 0,
+            refused_settings: 0,
         }
     }
 

@@ -26,6 +26,8 @@ pub const PAGE_SIZE: usize = size_of::<Page>();
 
 /// Flag: the node's monotonic clocks may be faulted.
 pub const FLAG_MONOTONIC: u32 = 1;
+/// Flag: the node's programs may set the host's clocks.
+pub const FLAG_ALLOW_SETTIME: u32 = 2;
 
 /// Which of a page's schedules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,7 +59,7 @@ pub struct Header {
     pub magic: AtomicU64,
     /// [`VERSION`].
     pub version: AtomicU32,
-    /// [`FLAG_MONOTONIC`].
+    /// [`FLAG_MONOTONIC`], [`FLAG_ALLOW_SETTIME`].
     pub flags: AtomicU32,
     /// [`PAGE_SIZE`].
     pub size: AtomicU64,
@@ -182,6 +184,11 @@ impl Page {
     /// Whether the node's monotonic clocks may be faulted.
     pub fn monotonic(&self) -> bool {
         self.header.flags.load(Ordering::Relaxed) & FLAG_MONOTONIC != 0
+    }
+
+    /// Whether calls that set a clock of the host are passed on to the kernel.
+    pub fn allows_settime(&self) -> bool {
+        self.header.flags.load(Ordering::Relaxed) & FLAG_ALLOW_SETTIME != 0
     }
 }
 

@@ -55,7 +55,7 @@ pub unsafe fn by_waitv(arguments: [usize; 5]) -> isize {
         unsafe { sys::syscall5(sys::nr::FUTEX_WAITV, waiters, count, flags, until as usize, id) }
     };
     // `struct futex_waitv`: a value, an address, flags. Both words are read, if they can be.
-    if count == 0 || !sys::can_read_timespec(waiters) || id > clock::MONOTONIC as usize {
+    if count == 0 || !sys::is_readable(waiters, size_of::<Timespec>()) || id > clock::MONOTONIC as usize {
         return real(until as *const Timespec);
     }
     // SAFETY: the kernel has just read there.
@@ -73,7 +73,7 @@ unsafe fn wait(
     spurious: isize,
     real: impl Fn(*const Timespec) -> isize,
 ) -> isize {
-    if until.is_null() || !sys::can_read_timespec(until as usize) {
+    if until.is_null() || !sys::is_readable(until as usize, size_of::<Timespec>()) {
         return real(until);
     }
     // SAFETY: the kernel has just read there.

@@ -14,7 +14,7 @@ use crate::wait::{self, Early, Measure, Object, Wait, real};
 
 #[inline(always)]
 unsafe fn wait(until: *const Timespec, real: impl Fn(*const Timespec) -> isize) -> isize {
-    if !sys::can_read_timespec(until as usize) {
+    if !sys::is_readable(until as usize, size_of::<Timespec>()) {
         return real(until);
     }
     // SAFETY: the kernel has just read there.

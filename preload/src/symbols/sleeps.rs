@@ -77,7 +77,7 @@ unsafe fn until(
 ) -> i32 {
     // SAFETY: the kernel has read where the request is read; `real` gets the caller's arguments, or a live timespec.
     unsafe {
-        if !sys::can_read_timespec(request as usize) {
+        if !sys::is_readable(request as usize, size_of::<Timespec>()) {
             return real(id, flags, request, remain);
         }
         let Some((page, deadline)) = wait::deadline(id, request) else {

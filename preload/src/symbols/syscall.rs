@@ -1,8 +1,9 @@
-//! The raw system calls that tell the time or wait for it. (The function `syscall` itself is the processor's, in `arch`.)
+//! The raw system calls that tell or set the time, or wait for it. (The function `syscall` itself is the processor's, in `arch`.)
 #![allow(unsafe_code)]
 // Sound because the caller's contract is the system call's.
 
-use super::{errno, futexes, reads, settings, sleeps};
+use super::{errno, futexes, reads, sleeps};
+use crate::setting;
 use crate::sys::nr;
 
 /// The calls that are about time.
@@ -24,8 +25,10 @@ pub unsafe extern "C" fn hooked(
             nr::FUTEX => futexes::by_number([one, two, three, four, five, six]),
             nr::FUTEX_WAITV => futexes::by_waitv([one, two, three, four, five]),
             nr::CLOCK_NANOSLEEP => sleeps::by_number([one, two, three, four]),
-            nr::ADJTIMEX => settings::by_adjtimex(one as *mut _),
-            nr::CLOCK_ADJTIME => settings::by_clock_adjtime(one, two as *mut _),
+            nr::ADJTIMEX => setting::adjtimex(one as *mut _),
+            nr::CLOCK_ADJTIME => setting::clock_adjtime(one as i32, two as *mut _),
+            nr::CLOCK_SETTIME => setting::clock_settime(one as i32, two as *const _),
+            nr::SETTIMEOFDAY => setting::settimeofday(one as *const _, two as *const _),
             _ => reads::by_number(number, one, two),
         }
     })

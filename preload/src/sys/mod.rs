@@ -15,10 +15,15 @@
 
 use core::ffi::CStr;
 
+pub mod futex;
+pub mod thread;
+
 pub use crate::arch::calls::*;
 
 /// The errnos that are told apart.
 pub mod errno {
+    /// Operation not permitted.
+    pub const EPERM: i32 = 1;
     /// No such file or directory.
     pub const ENOENT: i32 = 2;
     /// No such process or thread.
@@ -33,6 +38,8 @@ pub mod errno {
     pub const ENOMEM: i32 = 12;
     /// Bad address.
     pub const EFAULT: i32 = 14;
+    /// No such device.
+    pub const ENODEV: i32 = 19;
     /// File exists; from mmap: the range is taken.
     pub const EEXIST: i32 = 17;
     /// Invalid argument.
@@ -232,12 +239,6 @@ pub fn peek(from: usize, into: &mut [u8]) -> Result<(), i32> {
     if copied == into.len() { Ok(()) } else { Err(errno::EFAULT) }
 }
 
-/// The calling thread's id, as its own pid namespace has it.
-pub fn gettid() -> u32 {
-    // SAFETY: no argument, no effect.
-    (unsafe { syscall0(nr::GETTID) }) as u32
-}
-
 /// Maps private anonymous memory wherever there is room.
 pub fn mmap_anonymous(length: usize) -> Result<usize, i32> {
     let (protection, flags) = (mm::PROT_READ | mm::PROT_WRITE, mm::MAP_PRIVATE | mm::MAP_ANONYMOUS);
@@ -252,96 +253,19 @@ pub fn wipe_on_fork(address: usize, length: usize) {
     let _ = unsafe { syscall3(nr::MADVISE, address, length, MADV_WIPEONFORK) };
 }
 
-/// Sends a signal to one thread; 0 asks whether there is one.
-pub fn signal_thread(thread: u32, signal: i32) -> Result<(), i32> {
-    // SAFETY: touches no memory; what the signal does is the caller's wish.
-    check(unsafe { syscall2(nr::TKILL, thread as usize, signal as usize) }).map(drop)
-}
-
-/// Whether this runs on the stack that signal handlers may have of their own.
-pub fn is_on_signal_stack() -> bool {
-    const SS_ONSTACK: u64 = 1;
-    // `stack_t`: an address, flags, a size.
-    let mut stack = [0_u64; 3];
-    // SAFETY: the kernel writes three words to the live array.
-    let asked = unsafe { syscall2(nr::SIGALTSTACK, 0, stack.as_mut_ptr() as usize) };
-    asked != 0 || stack[1] & SS_ONSTACK != 0
-}
-
-/// Blocks every signal for this thread while `with` runs, so that a thread made meanwhile has them all blocked.
-pub fn with_signals_blocked<R>(with: impl FnOnce() -> R) -> R {
-    const SIG_SETMASK: usize = 2;
-    let (all, mut before) = (u64::MAX, 0_u64);
-    let change = |to: &u64, from: Option<&mut u64>| {
-        let from = from.map_or(0, |from| core::ptr::from_mut(from) as usize);
-        // SAFETY: the kernel reads and writes eight bytes of live words.
-        unsafe { syscall4(nr::RT_SIGPROCMASK, SIG_SETMASK, core::ptr::from_ref(to) as usize, from, 8) }
+/// Whether the kernel can read that memory. Asked of a call that reads a mask of signals before it refuses what it is to
+/// do with it: sandboxes that let a program live allow it, and it changes nothing.
+pub fn is_readable(from: usize, length: usize) -> bool {
+    const NO_SUCH_HOW: usize = usize::MAX;
+    const MASK: usize = 8;
+    let can_read_mask = |at: usize| {
+        // SAFETY: the kernel reads eight bytes, if it can, and refuses. (Of no mask at all it would say nothing.)
+        let answer = unsafe { syscall4(nr::RT_SIGPROCMASK, NO_SUCH_HOW, at, 0, MASK) };
+        at != 0 && answer != -(errno::EFAULT as isize)
     };
-    let blocked = change(&all, Some(&mut before)) == 0;
-    let result = with();
-    if blocked {
-        change(&before, None);
-    }
-    result
-}
-
-/// Futex operations.
-pub mod futex {
-    /// Sleep while the word is as expected, for a relative time.
-    pub const WAIT: usize = 0;
-    /// Wake sleepers.
-    pub const WAKE: usize = 1;
-    /// Take a lock that hands its holder the waiter's priority.
-    pub const LOCK_PI: usize = 6;
-    /// Sleep until an absolute time.
-    pub const WAIT_BITSET: usize = 9;
-    /// Sleep, to be moved to such a lock.
-    pub const WAIT_REQUEUE_PI: usize = 11;
-    /// [`LOCK_PI`] by a clock of one's choice.
-    pub const LOCK_PI2: usize = 13;
-    /// The word is of this process alone.
-    pub const PRIVATE: usize = 128;
-    /// The time is CLOCK_REALTIME's.
-    pub const CLOCK_REALTIME: usize = 256;
-    /// What is left of an operation without these flags.
-    pub const COMMAND: usize = 127;
-    /// Matches every waker.
-    pub const ANY: usize = 0xffff_ffff;
-}
-
-/// Wakes whoever sleeps on a word, of this process alone or of all that share it; the address may be any.
-pub fn futex_wake(word: usize, flag: usize) {
-    // SAFETY: waking touches no memory; an address without any is refused.
-    let _ = unsafe { syscall3(nr::FUTEX, word, futex::WAKE | flag, i32::MAX as usize) };
-}
-
-/// Sleeps while a shared word is `expected`, at most `nanos`.
-pub fn futex_wait(word: *const u32, expected: u32, nanos: i64) {
-    const SECOND: i64 = 1_000_000_000;
-    let timeout = [nanos / SECOND, nanos % SECOND];
-    // SAFETY: the kernel reads the word, if it can, and the live timespec.
-    let _ = unsafe {
-        syscall4(nr::FUTEX, word as usize, futex::WAIT, expected as usize, timeout.as_ptr() as usize)
-    };
-}
-
-/// Names the calling thread.
-pub fn name_thread(name: &CStr) {
-    const PR_SET_NAME: usize = 15;
-    // SAFETY: the kernel reads the live name.
-    let _ = unsafe { syscall2(nr::PRCTL, PR_SET_NAME, name.as_ptr() as usize) };
-}
-
-/// Whether the kernel can read a timespec at this address. It is asked by a call that copies a set of signals from there and
-/// then refuses, since it does not know the way in which they are to be changed.
-pub fn can_read_timespec(at: usize) -> bool {
-    const NO_SUCH_WAY: usize = 0x7fff_ffff;
-    let readable = |at: usize| {
-        // SAFETY: the kernel reads eight bytes, if it can, and changes nothing.
-        let asked = unsafe { syscall4(nr::RT_SIGPROCMASK, NO_SUCH_WAY, at, 0, 8) };
-        asked != -(errno::EFAULT as isize)
-    };
-    readable(at) && (at % PAGE <= PAGE - 16 || readable(at.wrapping_add(8)))
+    // What is smaller than a page is in two pages at most, and so is readable if its ends are.
+    let last = from.wrapping_add(length.saturating_sub(MASK));
+    can_read_mask(from) && (from / PAGE == last.wrapping_add(MASK - 1) / PAGE || can_read_mask(last))
 }
 
 /// Ends the process at once, without handlers.

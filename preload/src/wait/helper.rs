@@ -80,7 +80,7 @@ fn spawn() -> Result<(), i32> {
     sys::name_mapping(at, size_of::<Memory>(), c"falseticker waits");
     let memory = at as *mut Memory;
     // SAFETY: a new mapping, of which the thread is the only user; its addresses are taken, nothing else.
-    let made = sys::with_signals_blocked(|| unsafe {
+    let made = sys::thread::with_signals_blocked(|| unsafe {
         let local = (&raw mut (*memory).local) as usize;
         let [parent_id, child_id] = [0, 1].map(|index| (&raw mut (*memory).ids[index]).cast::<u32>());
         let stack = (&raw mut (*memory).stack) as usize + size_of_val(&(*memory).stack);
@@ -100,7 +100,7 @@ const AGAIN_AFTER: [i64; 4] = [2_000_000, 8_000_000, 40_000_000, 150_000_000];
 const SECOND: i64 = 1_000_000_000;
 
 extern "C" fn run() -> ! {
-    sys::name_thread(c"falseticker");
+    sys::thread::name(c"falseticker");
     let mut met = Met::new();
     loop {
         if let Some(page) = STATE.page() {
@@ -128,7 +128,7 @@ fn watch(page: &Page, met: &mut Met) -> ! {
             left = kick::wake(met).then(|| next_round(&mut rounds));
         }
         let sleep = left.unwrap_or(SECOND).min(SECOND);
-        sys::futex_wait(page.futex(), word as u32, sleep);
+        sys::futex::wait(page.futex(), word as u32, sleep);
         left = left.map(|left| left - sleep);
     }
 }

@@ -45,14 +45,14 @@ fn wake_waiter(entry: &Entry, met: &mut Met) {
     if on_stack {
         let end = entry.stack();
         for word in (end.saturating_sub(FRAME)..end).step_by(4) {
-            sys::futex_wake(word, futex::PRIVATE);
+            sys::futex::wake(word, futex::PRIVATE);
         }
     }
     if met.is_new(at) {
         for word in (at..at.saturating_add(length)).step_by(4) {
             // Whether it is shared with other processes is libc's to know.
-            sys::futex_wake(word, futex::PRIVATE);
-            sys::futex_wake(word, 0);
+            sys::futex::wake(word, futex::PRIVATE);
+            sys::futex::wake(word, 0);
         }
     }
 }

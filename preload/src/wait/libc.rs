@@ -149,7 +149,7 @@ fn learn_layouts() {
         if is_glibc()
             && let Some(own) = real::pthread_self()
         {
-            let (words, id) = (own() as *const u32, sys::gettid());
+            let (words, id) = (own() as *const u32, sys::thread::id());
             let found = (0..384_usize).find(|index| words.add(*index).read_volatile() == id);
             THREAD_ID.store(found.map_or(0, |index| index * 4), Ordering::Relaxed);
         }

@@ -71,7 +71,7 @@ pub struct Seat {
 
 /// Takes an entry; `None` when none is to be had.
 pub fn take() -> Option<Seat> {
-    let thread = sys::gettid();
+    let thread = sys::thread::id();
     let seat = |entry: &'static Entry| entry.claim(thread);
     if let Some(seat) = entries().find_map(seat) {
         return Some(seat);
@@ -137,7 +137,7 @@ impl Entry {
     /// Whether this thread's stack no longer reaches down to where the entry was made. On a signal's own stack nothing is known.
     fn is_of_a_frame_gone(&self) -> bool {
         let made_at = self.stack.load(Ordering::Relaxed);
-        made_at != 0 && made_at < stack_pointer() && !sys::is_on_signal_stack()
+        made_at != 0 && made_at < stack_pointer() && !sys::thread::is_on_signal_stack()
     }
 
     /// Takes the entry for an update; `None` when it is not ready for one.
@@ -272,7 +272,7 @@ impl Drop for Seat {
 
 /// Whether no thread or process of this id is left.
 fn is_gone(thread: u32) -> bool {
-    sys::signal_thread(thread, 0) == Err(sys::errno::ESRCH)
+    sys::thread::signal(thread, 0) == Err(sys::errno::ESRCH)
 }
 
 fn pack(clock: Clock, measure: Measure, early: Early) -> u64 {

@@ -15,6 +15,7 @@ pub fn of(status: &Status) -> String {
     text.push_str(&clocks(status));
     text.push_str(&changes(status));
     text.push_str(&processes(status));
+    text.push_str(&others_refused(status));
     text.push_str(&escaped(status));
     text
 }
@@ -32,6 +33,7 @@ fn header(status: &Status) -> String {
     }];
     said.extend(status.monotonic.then(|| "monotonic".to_owned()));
     said.extend(status.share.then(|| "shared".to_owned()));
+    said.extend(status.allow_settime.then(|| "may set the machine's clock".to_owned()));
     if let Some(pause) = &status.frozen {
         let mut frozen = format!("frozen, {}", count(pause.pids.len(), "process", "processes"));
         if let Some(since) = pause.since_ns {
@@ -152,8 +154,30 @@ fn processes(status: &Status) -> String {
         if process.overflow > 0 {
             text.push_str(&format!("  {}: {} older marks were overwritten\n", process.pid, process.overflow));
         }
+        text.push_str(&refused(&process.pid.to_string(), process.refused_settings));
+        if let Some(errno) = &process.waits_refused {
+            text.push_str(&format!(
+                "  {}: waits: in slices of 20 ms, clone refused ({errno})\n",
+                process.pid
+            ));
+        }
     }
     text
+}
+
+/// That somebody's calls which set the clock were refused.
+fn refused(whose: &str, calls: u64) -> String {
+    if calls == 0 {
+        return String::new();
+    }
+    let calls = count(usize::try_from(calls).unwrap_or(usize::MAX), "call", "calls");
+    format!("  {whose}: refused {calls} to set the clock (--allow-settime passes them on)\n")
+}
+
+/// The same of processes that have ended, or cannot say it themselves.
+fn others_refused(status: &Status) -> String {
+    let told: u64 = status.processes.iter().map(|process| process.refused_settings).sum();
+    refused("others", status.refused_settings.saturating_sub(told))
 }
 
 /// "4 not read, 3 after 1.2ms": of the changes in force, the newest first.

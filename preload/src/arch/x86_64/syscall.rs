@@ -1,7 +1,8 @@
-//! `syscall(2)` as a function: the calls that tell the time are answered, everything else goes to the kernel untouched.
+//! `syscall(2)` as a function: the calls that tell or set the time, or wait for it, are answered, everything else goes to the
+//! kernel untouched.
 //!
-//! What must hold: a hooked call finds its arguments where this one did, the last on the stack; whatever is not about time runs the same instructions as in glibc, in the caller's frame (clone
-//! and vfork pass through here, and return twice).
+//! What must hold: a hooked call finds its arguments where this one did, the last on the stack; whatever is not about time runs
+//! the same instructions as in glibc, in the caller's frame (clone and vfork pass through here, and return twice).
 #![allow(unsafe_code)]
 // Sound because the pass-through is the kernel's own convention and touches nothing else.
 
@@ -34,6 +35,10 @@ unsafe extern "C" fn syscall(number: isize) -> isize {
         "je {hooked}",
         "cmp rdi, {futex_waitv}",
         "je {hooked}",
+        "cmp rdi, {clock_settime}",
+        "je {hooked}",
+        "cmp rdi, {settimeofday}",
+        "je {hooked}",
         "mov rax, rdi",
         "mov rdi, rsi",
         "mov rsi, rdx",
@@ -55,6 +60,8 @@ unsafe extern "C" fn syscall(number: isize) -> isize {
         futex = const nr::FUTEX,
         clock_nanosleep = const nr::CLOCK_NANOSLEEP,
         futex_waitv = const nr::FUTEX_WAITV,
+        clock_settime = const nr::CLOCK_SETTIME,
+        settimeofday = const nr::SETTIMEOFDAY,
         hooked = sym hooked,
         failed = sym failed,
     )

@@ -20,6 +20,7 @@ fn status() -> Status {
         made_by: MadeBy::Run,
         monotonic: false,
         share: true,
+        allow_settime: false,
         now_ns: 60_000_000_000,
         host_step_ns: None,
         clocks: Clocks {
@@ -49,6 +50,9 @@ fn status() -> Status {
                 unread: vec![],
                 unknown: false,
                 overflow: 0,
+                refused_settings: 3,
+                waits: "kicked",
+                waits_refused: None,
             },
             ProcessStatus {
                 pid: 99,
@@ -60,6 +64,9 @@ fn status() -> Status {
                 unread: vec![3, 5],
                 unknown: false,
                 overflow: 12,
+                refused_settings: 0,
+                waits: "sliced",
+                waits_refused: Some("EPERM".to_owned()),
             },
         ],
         not_reached: vec![Escaped {
@@ -67,6 +74,7 @@ fn status() -> Status {
             command: "./static".to_owned(),
             why: "it is statically linked".to_owned(),
         }],
+        refused_settings: 4,
     }
 }
 
@@ -85,8 +93,11 @@ node a: made by run; shared
   pid   state     evidence                      command
   1234  sleeping  5 after 808us, 3 after 1.2ms  /usr/bin/redis-server 127.0.0.1\u{2026}
   99    sleeping  5 not read, 3 not read        sleep 100
+  1234: refused 3 calls to set the clock (--allow-settime passes them on)
   99: symbols alone are taken over: code may not be written there: EPERM
   99: 12 older marks were overwritten
+  99: waits: in slices of 20 ms, clone refused (EPERM)
+  others: refused 1 call to set the clock (--allow-settime passes them on)
   not reached, and reading true time: 1
     77 ./static: it is statically linked
 ";
@@ -117,6 +128,7 @@ fn a_node_without_processes_or_changes_is_short() {
         processes: Vec::new(),
         not_reached: Vec::new(),
         host_step_ns: Some(-2_500_000_000),
+        refused_settings: 0,
         ..status()
     };
     let text = of(&idle);

@@ -1,0 +1,58 @@
+//! Threads and their signals.
+#![allow(unsafe_code)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the kernel's int arguments and results travel in words"
+)]
+// Sound because the kernel gets live words and names alone.
+
+use core::ffi::CStr;
+
+use super::{check, nr, syscall0, syscall2, syscall4};
+
+/// The calling thread's id, as its own pid namespace has it.
+pub fn id() -> u32 {
+    // SAFETY: no argument, no effect.
+    (unsafe { syscall0(nr::GETTID) }) as u32
+}
+
+/// Sends a signal to one thread; 0 asks whether there is one.
+pub fn signal(thread: u32, signal: i32) -> Result<(), i32> {
+    // SAFETY: touches no memory; what the signal does is the caller's wish.
+    check(unsafe { syscall2(nr::TKILL, thread as usize, signal as usize) }).map(drop)
+}
+
+/// Whether this runs on the stack that signal handlers may have of their own.
+pub fn is_on_signal_stack() -> bool {
+    const SS_ONSTACK: u64 = 1;
+    // `stack_t`: an address, flags, a size.
+    let mut stack = [0_u64; 3];
+    // SAFETY: the kernel writes three words to the live array.
+    let asked = unsafe { syscall2(nr::SIGALTSTACK, 0, stack.as_mut_ptr() as usize) };
+    asked != 0 || stack[1] & SS_ONSTACK != 0
+}
+
+/// Blocks every signal for this thread while `with` runs, so that a thread made meanwhile has them all blocked.
+pub fn with_signals_blocked<R>(with: impl FnOnce() -> R) -> R {
+    const SIG_SETMASK: usize = 2;
+    let (all, mut before) = (u64::MAX, 0_u64);
+    let change = |to: &u64, from: Option<&mut u64>| {
+        let from = from.map_or(0, |from| core::ptr::from_mut(from) as usize);
+        // SAFETY: the kernel reads and writes eight bytes of live words.
+        unsafe { syscall4(nr::RT_SIGPROCMASK, SIG_SETMASK, core::ptr::from_ref(to) as usize, from, 8) }
+    };
+    let blocked = change(&all, Some(&mut before)) == 0;
+    let result = with();
+    if blocked {
+        change(&before, None);
+    }
+    result
+}
+
+/// Names the calling thread.
+pub fn name(to: &CStr) {
+    const PR_SET_NAME: usize = 15;
+    // SAFETY: the kernel reads the live name.
+    let _ = unsafe { syscall2(nr::PRCTL, PR_SET_NAME, to.as_ptr() as usize) };
+}
