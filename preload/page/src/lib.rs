@@ -11,6 +11,7 @@
 extern crate std;
 
 pub mod latch;
+pub mod seat;
 pub mod sync;
 
 #[cfg(not(loom))]

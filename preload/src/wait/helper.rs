@@ -20,6 +20,7 @@ use falseticker_page::evidence::Waits;
 use falseticker_page::layout::Page;
 
 use super::kick::{self, Met};
+use super::registry::Refreshed;
 use crate::arch::thread;
 use crate::load;
 use crate::state::{PRIVATE, STATE};
@@ -78,6 +79,7 @@ fn spawn() -> Result<(), i32> {
     const FLAGS: usize = 0x3d_0f00;
     let at = sys::mmap_anonymous(size_of::<Memory>())?;
     sys::name_mapping(at, size_of::<Memory>(), c"falseticker waits");
+    sys::drop_on_fork(at, size_of::<Memory>());
     let memory = at as *mut Memory;
     // SAFETY: a new mapping, of which the thread is the only user; its addresses are taken, nothing else.
     let made = sys::thread::with_signals_blocked(|| unsafe {
@@ -118,14 +120,16 @@ fn watch(page: &Page, met: &mut Met) -> ! {
     loop {
         let word = page.header.word.load(Ordering::SeqCst);
         if word != seen {
-            seen = word;
-            if kick::refresh(page) {
+            let refreshed = kick::refresh(page);
+            // Of a page that gave no answer it is asked again in the next round.
+            seen = if refreshed == Refreshed::Unknown { 0 } else { word };
+            if refreshed != Refreshed::Same {
                 rounds = 0;
                 left = Some(0);
             }
         }
         if left == Some(0) {
-            left = kick::wake(met).then(|| next_round(&mut rounds));
+            left = (kick::wake(met) || seen == 0).then(|| next_round(&mut rounds));
         }
         let sleep = left.unwrap_or(SECOND).min(SECOND);
         sys::futex::wait(page.futex(), word as u32, sleep);

@@ -10,20 +10,24 @@
 //! thousand times.
 
 use falseticker_page::layout::Page;
+use falseticker_page::seat;
 
 use super::Object;
-use super::registry::{Entry, entries};
+use super::registry::{Entry, Refreshed, entries};
 use crate::sys::{self, futex};
 
-/// Puts all deadlines where they now are; whether any has moved.
-pub fn refresh(page: &Page) -> bool {
-    let mut any = false;
+/// Puts all deadlines where they now are, after the page's word was looked at: what became of them altogether.
+pub fn refresh(page: &Page) -> Refreshed {
+    seat::after_a_change();
+    let mut all = Refreshed::Same;
     for entry in entries() {
-        if let Some(update) = entry.update() {
-            any |= update.refresh(|deadline| deadline.due(page));
+        match entry.refresh(|deadline| deadline.due(page)) {
+            Refreshed::Unknown => all = Refreshed::Unknown,
+            Refreshed::Moved if all == Refreshed::Same => all = Refreshed::Moved,
+            _ => {}
         }
     }
-    any
+    all
 }
 
 /// Wakes the waiters whose deadline has moved since they began; whether there are any.

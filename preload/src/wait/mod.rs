@@ -26,7 +26,7 @@ pub mod registry;
 pub use due::Measure;
 pub use libc::{Family, learn as learn_libc};
 
-use core::sync::atomic::{Ordering, fence};
+use core::sync::atomic::Ordering;
 
 use falseticker_page::layout::{Clock, Page};
 use falseticker_page::time::{NANOS_PER_SEC, NodeInstant, Span};
@@ -155,8 +155,7 @@ impl Wait {
         loop {
             seat.fill(self, &due, stack);
             seat.open();
-            fence(Ordering::SeqCst);
-            if page.header.word.load(Ordering::SeqCst) == due.word || !seat.close() {
+            if page.header.word.load(Ordering::Acquire) == due.word || !seat.close() {
                 return Ok(seat);
             }
             match self.deadline.due(page) {

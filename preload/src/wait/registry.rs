@@ -1,8 +1,7 @@
 //! The registry: an entry for each thread that waits, with the deadline that libc looks at and that the helper may change.
 //!
 //! What must hold:
-//! 1. No lock. An entry belongs to its waiter, or for the moment of an update to the helper, as its state says; who leaves
-//!    while the helper is at it leaves the entry to the helper. So neither ever waits for the other, whoever is stopped.
+//! 1. No lock: an entry is its waiter's, or for the moment of an update the helper's, by [`falseticker_page::seat`].
 //! 2. Entries are never unmapped: libc and the kernel may look at a deadline at any time.
 //! 3. In a forked child all of it is zero (MADV_WIPEONFORK): every entry free, and a wait that a handler's fork took along
 //!    ends at once, since its deadline is zero; whoever waited notices and begins anew.
@@ -14,6 +13,7 @@
 use core::sync::atomic::{AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use falseticker_page::layout::Clock;
+use falseticker_page::seat::Seat as Word;
 use falseticker_page::time::{HostInstant, NodeInstant};
 
 use super::due::{Deadline, Due, Measure};
@@ -35,8 +35,8 @@ pub struct Chunk([Entry; CHUNK]);
 /// One waiter.
 #[repr(C, align(128))]
 pub struct Entry {
-    /// The waiter's thread in the low half, and the bits below; 0 when free.
-    state: AtomicU64,
+    /// Whose it is.
+    word: Word,
     /// What libc is given: seconds and nanoseconds.
     deadline: [AtomicI64; 2],
     target: AtomicI64,
@@ -56,17 +56,10 @@ pub struct Entry {
     on_stack: AtomicU32,
 }
 
-/// The entry may be updated.
-const READY: u64 = 1 << 32;
-/// The helper is updating it.
-const BUSY: u64 = 1 << 33;
-/// Its waiter has left meanwhile.
-const LEFT: u64 = 1 << 34;
-
 /// An entry that is this waiter's until it is dropped.
 pub struct Seat {
     entry: &'static Entry,
-    thread: u64,
+    thread: u32,
 }
 
 /// Takes an entry; `None` when none is to be had.
@@ -114,23 +107,15 @@ fn grow() -> Option<&'static Chunk> {
 
 impl Entry {
     fn claim(&'static self, thread: u32) -> Option<Seat> {
-        let thread = u64::from(thread);
-        let free = self.state.load(Ordering::Relaxed) == 0;
-        (free && self.state.compare_exchange(0, thread, Ordering::AcqRel, Ordering::Relaxed).is_ok())
-            .then_some(Seat { entry: self, thread })
+        self.word.claim(thread).then(|| Seat { entry: self, thread })
     }
 
     /// Frees an entry whose waiter has gone without a word.
     fn free_if_left(&self, own: u32) {
-        let state = self.state.load(Ordering::Acquire);
-        let thread = state as u32;
-        if state & BUSY != 0 || thread == 0 {
-            return;
-        }
-        let left =
-            if thread == own { state & READY != 0 && self.is_of_a_frame_gone() } else { is_gone(thread) };
+        let Some(thread) = self.word.opened_by() else { return };
+        let left = if thread == own { self.is_of_a_frame_gone() } else { is_gone(thread) };
         if left {
-            let _ = self.state.compare_exchange(state, 0, Ordering::AcqRel, Ordering::Relaxed);
+            self.word.free(thread);
         }
     }
 
@@ -140,15 +125,18 @@ impl Entry {
         made_at != 0 && made_at < stack_pointer() && !sys::thread::is_on_signal_stack()
     }
 
-    /// Takes the entry for an update; `None` when it is not ready for one.
-    pub fn update(&self) -> Option<Update<'_>> {
-        let state = self.state.load(Ordering::Acquire);
-        if state & (READY | BUSY) != READY {
-            return None;
+    /// Puts the deadline where the schedule now has it, as `due` says.
+    pub fn refresh(&self, due: impl FnOnce(&Deadline) -> Option<Due>) -> Refreshed {
+        let Some(_update) = self.word.begin_update() else { return Refreshed::Same };
+        let (deadline, measure, early) = self.deadline();
+        let Some(due) = due(&deadline) else { return Refreshed::Unknown };
+        let at = HostInstant::from_nanos(self.at.load(Ordering::Relaxed));
+        if due.agrees_with(at, self.on_true.load(Ordering::Relaxed) != 0) {
+            return Refreshed::Same;
         }
-        let busy = state | BUSY;
-        self.state.compare_exchange(state, busy, Ordering::AcqRel, Ordering::Relaxed).ok()?;
-        Some(Update { entry: self, state })
+        self.show(&due, &deadline, measure, early);
+        self.moved.store(1, Ordering::Relaxed);
+        Refreshed::Moved
     }
 
     fn deadline(&self) -> (Deadline, Measure, Early) {
@@ -183,39 +171,19 @@ impl Entry {
 
     /// Whether the waiter is to be woken.
     pub fn has_moved(&self) -> bool {
-        self.state.load(Ordering::Acquire) & READY != 0 && self.moved.load(Ordering::Relaxed) != 0
+        self.word.opened_by().is_some() && self.moved.load(Ordering::Relaxed) != 0
     }
 }
 
-/// An entry that is the helper's for the moment.
-pub struct Update<'a> {
-    entry: &'a Entry,
-    state: u64,
-}
-
-impl Update<'_> {
-    /// Puts the deadline where the schedule now has it; whether it has moved. `due` is asked for it.
-    pub fn refresh(&self, due: impl FnOnce(&Deadline) -> Option<Due>) -> bool {
-        let (deadline, measure, early) = self.entry.deadline();
-        let Some(due) = due(&deadline) else { return false };
-        let at = HostInstant::from_nanos(self.entry.at.load(Ordering::Relaxed));
-        if due.agrees_with(at, self.entry.on_true.load(Ordering::Relaxed) != 0) {
-            return false;
-        }
-        self.entry.show(&due, &deadline, measure, early);
-        self.entry.moved.store(1, Ordering::Relaxed);
-        true
-    }
-}
-
-impl Drop for Update<'_> {
-    fn drop(&mut self) {
-        let (busy, ready) = (self.state | BUSY, self.state);
-        if self.entry.state.compare_exchange(busy, ready, Ordering::AcqRel, Ordering::Relaxed).is_err() {
-            // The waiter has left.
-            self.entry.state.store(0, Ordering::Release);
-        }
-    }
+/// What became of a deadline.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Refreshed {
+    /// It is where it was, or nobody's.
+    Same,
+    /// It has moved.
+    Moved,
+    /// The page gave no answer.
+    Unknown,
 }
 
 impl Seat {
@@ -234,16 +202,14 @@ impl Seat {
         entry.show(due, deadline, wait.measure, wait.early);
     }
 
-    /// Lets the helper see the entry. Sequentially consistent with the helper's look at the page's word: either the helper sees
-    /// this entry after a change, or this waiter sees the change.
+    /// Lets the helper see the entry; the page's word is to be looked at after this.
     pub fn open(&self) {
-        self.entry.state.store(self.thread | READY, Ordering::SeqCst);
+        self.entry.word.open(self.thread);
     }
 
     /// Takes it back to be filled anew; `false` when the helper is at it, which then does just that.
     pub fn close(&self) -> bool {
-        let ready = self.thread | READY;
-        self.entry.state.compare_exchange(ready, self.thread, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        self.entry.word.close(self.thread)
     }
 
     /// The deadline for libc to look at.
@@ -254,19 +220,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut state = self.entry.state.load(Ordering::Relaxed);
-        loop {
-            let next = match state {
-                busy if busy == self.thread | READY | BUSY => busy | LEFT,
-                own if own & !READY == self.thread => 0,
-                // Wiped by a fork; not this waiter's any more.
-                _ => return,
-            };
-            match self.entry.state.compare_exchange(state, next, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => return,
-                Err(seen) => state = seen,
-            }
-        }
+        self.entry.word.leave(self.thread);
     }
 }
 
