@@ -27,7 +27,7 @@ pub struct Seat(AtomicU64);
 impl Seat {
     /// A free seat.
     #[cfg(any(loom, test))]
-    pub fn new() -> Self {
+    fn new() -> Self {
         Seat(AtomicU64::new(0))
     }
 
