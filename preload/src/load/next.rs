@@ -10,6 +10,7 @@
 // while this runs at load, and libc is never unloaded.
 
 use core::ffi::CStr;
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::arch::itself::dynamic_section;
 use crate::vdso::auxiliary;
@@ -103,9 +104,15 @@ struct Wanted<'a> {
     version: Option<&'a CStr>,
 }
 
-unsafe fn find_in_list(wanted: &Wanted<'_>) -> Option<usize> {
-    // SAFETY: the auxiliary vector's own pointers, then the linker's list.
+/// The dynamic linker's list, once it is found: it stays where it is.
+static LIST: AtomicPtr<Debug> = AtomicPtr::new(core::ptr::null_mut());
+
+unsafe fn list() -> Option<&'static Debug> {
+    // SAFETY: the auxiliary vector's own pointers.
     unsafe {
+        if let Some(known) = LIST.load(Ordering::Relaxed).as_ref() {
+            return Some(known);
+        }
         let headers = auxiliary(AT_PHDR)? as *const ProgramHeader;
         let count = auxiliary(AT_PHNUM)? as usize;
         let header = |kind| (0..count).map(|at| &*headers.add(at)).find(|header| header.kind == kind);
@@ -114,8 +121,16 @@ unsafe fn find_in_list(wanted: &Wanted<'_>) -> Option<usize> {
             None => 0,
         };
         let dynamic = base.wrapping_add(header(PT_DYNAMIC)?.address as usize) as *const Dynamic;
-        let debug = (entry(dynamic, DT_DEBUG)? as *const Debug).as_ref()?;
-        let mut object = debug.map.as_ref()?.next.as_ref();
+        let list = entry(dynamic, DT_DEBUG)? as *mut Debug;
+        LIST.store(list, Ordering::Relaxed);
+        list.as_ref()
+    }
+}
+
+unsafe fn find_in_list(wanted: &Wanted<'_>) -> Option<usize> {
+    // SAFETY: the linker's list.
+    unsafe {
+        let mut object = list()?.map.as_ref()?.next.as_ref();
         while let Some(map) = object {
             if !is_this_library(map)
                 && let Some(address) = Tables::of(map).and_then(|tables| tables.look_up(wanted))
