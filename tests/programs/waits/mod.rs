@@ -4,6 +4,7 @@
 //! A step of a real machine's clock is the measure: who waits for an instant of the wall clock waits an hour longer when it is
 //! stepped back an hour, and is woken at once when it is stepped past. Whoever counts the monotonic clock notices nothing.
 
+mod redis;
 mod rust;
 mod ticker;
 
@@ -45,6 +46,9 @@ pub fn trials() -> Vec<Trial> {
             },
         ),
     ]
+    .into_iter()
+    .chain(redis::trials())
+    .collect()
 }
 
 fn java(lab: &Lab) {
