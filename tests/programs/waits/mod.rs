@@ -7,6 +7,7 @@
 mod redis;
 mod rust;
 mod ticker;
+mod zookeeper;
 
 use libtest_mimic::Trial;
 
@@ -48,6 +49,7 @@ pub fn trials() -> Vec<Trial> {
     ]
     .into_iter()
     .chain(redis::trials())
+    .chain(zookeeper::trials())
     .collect()
 }
 
