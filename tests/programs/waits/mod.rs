@@ -36,6 +36,7 @@ pub fn trials() -> Vec<Trial> {
         of("Erlang (send_interval, send_after, receive)")
             .needs("escript", "erlang-base")
             .shown_by(move |lab| ticks_on(lab, &["escript", &file("ticks.escript")])),
+        of("a Go program (Sleep, Ticker, context)").needs("go", "golang-go").shown_by(go),
         of("a Rust program (Condvar, channel, park, sleep, Tokio's timers)").shown_by(|lab| {
             let this = std::env::current_exe().expect("this executable has a path");
             ticks_on(lab, &[&this.to_string_lossy(), TICKER]);
@@ -59,4 +60,12 @@ fn java(lab: &Lab) {
     let sources = source("Ticks.java");
     lab.command(JAVAC, ["-d", classes, sources.to_str().expect("a path")]).done().expect_code(0);
     ticks_on(lab, &[OPENJDK_17, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", classes, "Ticks"]);
+}
+
+fn go(lab: &Lab) {
+    let program = lab.path("ticks");
+    let program = program.to_str().expect("a path");
+    let build = lab.command("go", ["build", "-o", program]).arg(source("ticks.go")).env("CGO_ENABLED", "1");
+    build.env("GOCACHE", lab.path("cache")).env("GOFLAGS", "-mod=mod").done().expect_code(0);
+    ticks_on(lab, &[program]);
 }
