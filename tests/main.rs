@@ -24,6 +24,9 @@ mod writers;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some(programs::TICKER) {
+        return programs::tick();
+    }
     let arguments = libtest_mimic::Arguments::from_args();
     harness::catch_panics();
     harness::default_signals();

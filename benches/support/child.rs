@@ -36,11 +36,16 @@ impl Answering {
 
     /// The next line.
     pub fn answer(&mut self) -> String {
+        let line = self.answer_or_end();
+        line.unwrap_or_else(|| panic!("the child {} has ended without an answer", self.process.id()))
+    }
+
+    /// The next line; `None` if the child has ended instead.
+    pub fn answer_or_end(&mut self) -> Option<String> {
         let mut line = String::new();
         let length = self.answers.read_line(&mut line).expect("the child's output can be read");
-        assert_ne!(length, 0, "the child {} has ended without an answer", self.process.id());
         line.truncate(line.trim_end().len());
-        line
+        (length != 0).then_some(line)
     }
 
     /// Asks, and waits for the next line as numbers.

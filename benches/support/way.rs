@@ -26,14 +26,14 @@ impl Way {
         Way { name, before: words.map(OsString::from).collect() }
     }
 
-    /// `faketime -f -1h`, if it is installed.
-    pub fn faketime() -> Option<Self> {
-        Self::libfaketime("libfaketime", &["-f", "-1h"])
+    /// `faketime -f BY`, if it is installed.
+    pub fn faketime(by: &str) -> Option<Self> {
+        Self::libfaketime("libfaketime", &["-f", by])
     }
 
-    /// `faketime -m -f -1h`, which preloads the thread-safe build.
-    pub fn faketime_mt() -> Option<Self> {
-        Self::libfaketime("libfaketimeMT", &["-m", "-f", "-1h"])
+    /// `faketime -m -f BY`, which preloads the thread-safe build.
+    pub fn faketime_mt(by: &str) -> Option<Self> {
+        Self::libfaketime("libfaketimeMT", &["-m", "-f", by])
     }
 
     fn libfaketime(name: &'static str, flags: &[&str]) -> Option<Self> {
@@ -60,9 +60,14 @@ impl Way {
     }
 }
 
-/// libfaketime's two builds, as far as they are installed.
+/// libfaketime's two builds, as far as they are installed, an hour back.
 pub fn rivals() -> Vec<Way> {
-    let found: Vec<Way> = Way::faketime().into_iter().chain(Way::faketime_mt()).collect();
+    rivals_at("-1h")
+}
+
+/// The same, this far off.
+pub fn rivals_at(by: &str) -> Vec<Way> {
+    let found: Vec<Way> = Way::faketime(by).into_iter().chain(Way::faketime_mt(by)).collect();
     if found.is_empty() {
         super::skip("libfaketime", "faketime");
     }

@@ -14,7 +14,7 @@ pub use live::Live;
 pub use probe::{Probe, Reading};
 pub use processes::{alive, state_of};
 pub use spec::{catch_panics, spec};
-pub use target::{Target, clear as clear_targets};
+pub use target::{Target, clear as clear_targets, source};
 
 use std::time::{Duration, Instant};
 

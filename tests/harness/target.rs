@@ -1,4 +1,4 @@
-//! Target programs: small C programs, compiled when first needed, once a run of the tests.
+//! Target programs: small C and C++ programs, compiled when first needed, once a run of the tests.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -36,6 +36,11 @@ pub fn clear() {
     let _ = std::fs::remove_dir_all(cache().folder.path());
 }
 
+/// Where a file of `tests/targets/` is.
+pub fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/targets").join(name)
+}
+
 impl Target {
     /// Built with the system's C compiler.
     pub fn new(name: &str) -> Self {
@@ -45,6 +50,11 @@ impl Target {
     /// Built with musl-gcc instead.
     pub fn musl(self) -> Self {
         Target { compiler: "musl-gcc", ..self }
+    }
+
+    /// Written in C++, and built with g++.
+    pub fn cplusplus(self) -> Self {
+        Target { compiler: "g++", ..self }.flags(["-std=c++20"])
     }
 
     /// Built with the compiler of that libc: `glibc` or `musl`.
@@ -67,8 +77,8 @@ impl Target {
         if let Some(path) = built.get(&key) {
             return path.clone();
         }
-        let source =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/targets").join(format!("{}.c", self.name));
+        let ending = if self.compiler == "g++" { "cc" } else { "c" };
+        let source = source(&format!("{}.{ending}", self.name));
         let path = cache().folder.path().join(format!("{}-{}", self.name, built.len()));
         let mut compiler = Command::new(self.compiler);
         compiler

@@ -38,7 +38,7 @@ public class Ticker { public static void main(String[] a) throws Exception {
     System.out.println(w / 1e3 + " " + m / 1e9 + " " + (ticks.get() > before ? took : -1)); }
   pool.shutdownNow(); } }
 "#;
-const OPENJDK_17: &str = "/usr/lib/jvm/java-17-openjdk-amd64/bin/java";
+pub const OPENJDK_17: &str = "/usr/lib/jvm/java-17-openjdk-amd64/bin/java";
 
 pub fn trials() -> Vec<Trial> {
     let of = |name: &str| spec(format!("programs: {name} is jumped back and forward while it runs"));

@@ -4,6 +4,9 @@
 mod interpreters;
 mod servers;
 mod storage;
+mod waits;
+
+pub use waits::{TICKER, tick};
 
 use std::io::{Read, Write};
 
@@ -12,7 +15,10 @@ use libtest_mimic::Trial;
 use crate::harness::{Lab, eventually};
 
 pub fn trials() -> Vec<Trial> {
-    interpreters::trials().into_iter().chain(servers::trials()).chain(storage::trials()).collect()
+    [interpreters::trials(), servers::trials(), storage::trials(), waits::trials()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// The host's wall clock, in seconds.

@@ -1,4 +1,5 @@
-//! `sem_timedwait` and `sem_clockwait`.
+//! `sem_timedwait` and `sem_clockwait`. A semaphore that is free is taken first, without a look at the deadline: so they do
+//! themselves.
 #![allow(unsafe_code)]
 // Sound because each function hands the caller's pointers to its namesake.
 
@@ -19,6 +20,22 @@ pub fn is_timeout(result: i32) -> bool {
     result == -1 && errno::get() == ETIMEDOUT
 }
 
+/// Takes a semaphore that is free, as libc does before it looks at the deadline: after a look whether the thread is to end.
+///
+/// # Safety
+/// As for `sem_trywait`.
+unsafe fn take(semaphore: Semaphore) -> bool {
+    let (Some(look), Some(attempt)) = (real::pthread_testcancel(), real::sem_trywait()) else { return false };
+    let before = errno::get();
+    // SAFETY: the caller's contract.
+    let taken = unsafe {
+        look();
+        attempt(semaphore) == 0
+    };
+    errno::set(before);
+    taken
+}
+
 #[inline(always)]
 unsafe fn wait(
     semaphore: Semaphore,
@@ -28,6 +45,10 @@ unsafe fn wait(
 ) -> i32 {
     // SAFETY: the caller's contract.
     let Some((page, deadline)) = (unsafe { wait::deadline(id, until) }) else { return real(until) };
+    // SAFETY: the caller's contract.
+    if unsafe { take(semaphore) } {
+        return 0;
+    }
     let object = Object { at: semaphore as usize, length: LENGTH, on_stack: false };
     let measure = libc::measure(Family::Semaphore, id);
     Wait { deadline, measure, early: Early::Again, object }.run(page, real, is_timeout, 0)

@@ -38,6 +38,10 @@ use crate::state::STATE;
 use crate::symbols::errno;
 use due::{Deadline, SLICE};
 
+/// What libc is given for a deadline that has come. Were it the instant at which it came, which is often now, the kernel would
+/// set a timer, and fire it later by the thread's timer slack.
+const LONG_PAST: Timespec = Timespec { sec: 0, nsec: 0 };
+
 /// What to do with a wait whose time was up before its clock showed the deadline.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Early {
@@ -146,7 +150,7 @@ impl Wait {
             return Err(due::slice(self.measure));
         };
         if due.has_come() {
-            return Err(self.deadline.for_libc(&due, self.measure, again));
+            return Err(LONG_PAST);
         }
         let seat = if self.object.length > 0 && helper::is_there() { registry::take() } else { None };
         let Some(seat) = seat else {
