@@ -47,6 +47,8 @@ pub struct Due {
     pub at: HostInstant,
     /// Whether the clock is true then, so that the host's own clock decides.
     pub on_true: bool,
+    /// Whether it has come by now: where the clock is true, whether the host's own has shown it.
+    come: bool,
     /// When this was found out.
     now: HostInstant,
     /// What the clock showed then.
@@ -80,7 +82,7 @@ impl Pieces for Live<'_> {
 impl Deadline {
     /// When it comes; `None` when the page gives no answer.
     pub fn due(&self, page: &Page) -> Option<Due> {
-        let (now, ahead) = ahead(host_id(self.clock))?;
+        let Reading { now, ahead, shows } = read_host(host_id(self.clock))?;
         (0..READ_ATTEMPTS).find_map(|_| {
             read_once(&page.header.word, |word| {
                 let pieces = Live { cells: page.slot(word).segments(self.clock), ahead };
@@ -88,10 +90,12 @@ impl Deadline {
                 let segment = pieces.piece(index);
                 let at = reaches(&pieces, self.target, self.since);
                 let last = at.map_or(pieces.count().saturating_sub(1), |at| find(&pieces, at).unwrap_or(0));
+                let (at, on_true) = (at.unwrap_or(HostInstant::MAX), pieces.piece(last).shape == Shape::True);
                 Some(Due {
                     word: word.raw(),
-                    at: at.unwrap_or(HostInstant::MAX),
-                    on_true: pieces.piece(last).shape == Shape::True,
+                    at,
+                    on_true,
+                    come: if on_true { shows >= self.target } else { at <= now },
                     now,
                     shown: segment.value(now),
                     segment,
@@ -118,7 +122,7 @@ impl Deadline {
             Measure::Host(id) if due.on_true && id == host_id(self.clock) => self.target.as_nanos(),
             Measure::Host(clock::MONOTONIC) => due.at.as_nanos(),
             Measure::Host(id) => {
-                let ahead = ahead(id).map_or(due_ahead(due), |(_, ahead)| ahead);
+                let ahead = read_host(id).map_or(due_ahead(due), |reading| reading.ahead);
                 due.at.as_nanos().saturating_add(ahead.as_nanos())
             }
             Measure::Node(_) if due.on_true && due.segment.shape == Shape::True => self.target.as_nanos(),
@@ -135,7 +139,7 @@ impl Deadline {
 impl Due {
     /// Whether the deadline had come when this was found out.
     pub fn has_come(&self) -> bool {
-        self.at <= self.now
+        self.come
     }
 
     /// The same deadline, or an earlier one at most `slice` from now.
@@ -183,27 +187,38 @@ pub const fn host_id(clock: Clock) -> i32 {
     }
 }
 
-/// Now, and how far a host clock is ahead of CLOCK_MONOTONIC: rather too far by the length of a read than too little, so
-/// that a deadline made of it is never too early.
-fn ahead(id: i32) -> Option<(HostInstant, Span)> {
-    let mut best: Option<(HostInstant, Span, Span)> = None;
+/// A host clock beside CLOCK_MONOTONIC.
+struct Reading {
+    now: HostInstant,
+    /// How far the clock is ahead of CLOCK_MONOTONIC: rather too far by the length of a read than too little, so that a deadline
+    /// made of it is never too early.
+    ahead: Span,
+    /// What it showed no later than `now`.
+    shows: NodeInstant,
+}
+
+fn read_host(id: i32) -> Option<Reading> {
+    let mut before = host_instant(clock::MONOTONIC)?;
     if id == clock::MONOTONIC {
-        return Some((host_instant(id)?, Span::ZERO));
+        let shows = NodeInstant::from_nanos(before.as_nanos());
+        return Some(Reading { now: before, ahead: Span::ZERO, shows });
     }
+    let mut best: Option<(Span, Reading)> = None;
     // A reader that loses the processor in between reads again.
     for _ in 0..4 {
-        let before = host_instant(clock::MONOTONIC)?;
         let other = host_instant(id)?;
-        let after = host_instant(clock::MONOTONIC)?;
-        let took = after.saturating_since(before);
-        if best.is_none_or(|(_, _, least)| took < least) {
-            best = Some((after, other.saturating_since(before), took));
+        let now = host_instant(clock::MONOTONIC)?;
+        let took = now.saturating_since(before);
+        if best.as_ref().is_none_or(|(least, _)| took < *least) {
+            let shows = NodeInstant::from_nanos(other.as_nanos());
+            best = Some((took, Reading { now, ahead: other.saturating_since(before), shows }));
         }
         if took < Span::from_nanos(2_000) {
             break;
         }
+        before = now;
     }
-    best.map(|(now, ahead, _)| (now, ahead))
+    best.map(|(_, reading)| reading)
 }
 
 /// How far CLOCK_TAI is ahead of the wall clock: as of the last publication, which is what reads go by while a fault is in force.
