@@ -51,13 +51,14 @@ unsafe fn take(
 ) -> i32 {
     // SAFETY: the caller's contract.
     unsafe {
-        let Some((page, deadline)) = wait::deadline(id, until) else { return real(until) };
+        let Some(given) = wait::given(id, until) else { return real(until) };
         if let Some(attempt) = attempt {
             let result = attempt(lock);
             if result != kind.busy {
                 return result;
             }
         }
+        let Some((page, deadline)) = given.begin() else { return real(until) };
         let (object, measure) = if matches!(kind.family, Family::Mutex) && libc::inherits_priority(lock) {
             (Object::BEYOND_REACH, Measure::Host(id))
         } else {

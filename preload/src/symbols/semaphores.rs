@@ -44,11 +44,12 @@ unsafe fn wait(
     real: impl Fn(*const Timespec) -> i32,
 ) -> i32 {
     // SAFETY: the caller's contract.
-    let Some((page, deadline)) = (unsafe { wait::deadline(id, until) }) else { return real(until) };
+    let Some(given) = (unsafe { wait::given(id, until) }) else { return real(until) };
     // SAFETY: the caller's contract.
     if unsafe { take(semaphore) } {
         return 0;
     }
+    let Some((page, deadline)) = given.begin() else { return real(until) };
     let object = Object { at: semaphore as usize, length: LENGTH, on_stack: false };
     let measure = libc::measure(Family::Semaphore, id);
     Wait { deadline, measure, early: Early::Again, object }.run(page, real, is_timeout, 0)

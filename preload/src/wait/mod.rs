@@ -79,11 +79,18 @@ pub struct Wait {
     pub object: Object,
 }
 
+/// A caller's deadline on a clock that a fault may touch.
+pub struct Given {
+    page: &'static Page,
+    clock: Clock,
+    target: NodeInstant,
+}
+
 /// The caller's deadline on the clock of this id; `None` when the wait is not ours.
 ///
 /// # Safety
 /// `at` is null, or can be read.
-pub unsafe fn deadline(id: i32, at: *const Timespec) -> Option<(&'static Page, Deadline)> {
+pub unsafe fn given(id: i32, at: *const Timespec) -> Option<Given> {
     let (page, clock, ahead) = affected(id)?;
     // SAFETY: the caller's contract.
     let given = unsafe { at.as_ref() }?;
@@ -91,7 +98,24 @@ pub unsafe fn deadline(id: i32, at: *const Timespec) -> Option<(&'static Page, D
         return None;
     }
     let target = NodeInstant::from_split(given.sec, given.nsec).saturating_add(ahead.saturating_neg());
-    Some((page, Deadline { clock, target, since: host_instant(clock::MONOTONIC)? }))
+    Some(Given { page, clock, target })
+}
+
+/// The same, of a wait that begins now.
+///
+/// # Safety
+/// As for [`given`].
+pub unsafe fn deadline(id: i32, at: *const Timespec) -> Option<(&'static Page, Deadline)> {
+    // SAFETY: the caller's contract.
+    unsafe { given(id, at) }?.begin()
+}
+
+impl Given {
+    /// The deadline of a wait that begins now: a look at the clock, which whoever need not wait is spared.
+    pub fn begin(self) -> Option<(&'static Page, Deadline)> {
+        let Given { page, clock, target } = self;
+        Some((page, Deadline { clock, target, since: host_instant(clock::MONOTONIC)? }))
+    }
 }
 
 /// The schedule that answers a clock id, and how far that clock is ahead of the schedule's; `None` where no fault may touch it.
