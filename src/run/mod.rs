@@ -171,7 +171,8 @@ fn tell(command: &Command, home: &Home, started: &Started, end: &End, seen: &Sig
     let process = |row: Row| {
         let sighting = seen.get(&row).cloned().flatten();
         // In a node that others use too, whoever was not seen below this program may be theirs.
-        if !home.is_made_here() && !sighting.as_ref().is_some_and(|seen| seen.below) {
+        let is_ours = row.pid == started.program.pid || sighting.as_ref().is_some_and(|seen| seen.below);
+        if !home.is_made_here() && !is_ours {
             return None;
         }
         let mark = |change: &crate::node::status::ChangeStatus| {
