@@ -15,6 +15,7 @@ pub mod schedule;
 pub mod units;
 
 pub use error::{Error, ErrorKind, Result};
+pub use falseticker_page::layout::Clock;
 pub use falseticker_page::time::{HostInstant, NodeInstant, Rate, Span};
 pub use node::Node;
 pub use schedule::Heal;

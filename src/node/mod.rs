@@ -14,6 +14,7 @@ mod members;
 mod memory;
 pub mod name;
 pub mod preload_env;
+mod reaches;
 mod slots;
 pub mod status;
 mod wait;
