@@ -19,6 +19,7 @@ mod run;
 mod sandboxes;
 mod settings;
 mod shim;
+mod waits;
 mod writers;
 
 use std::process::ExitCode;
@@ -46,8 +47,12 @@ fn main() -> ExitCode {
         bad_input::trials(),
         refusals::trials(),
         programs::trials(),
+        waits::trials(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
+    if arguments.nocapture {
+        waits::tell();
+    }
     harness::clear_targets();
     conclusion.exit_code()
 }

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use falseticker::Node;
+use falseticker::node::NodeDir;
+use falseticker::node::base_dir::{BaseDir, Wishes};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -134,6 +137,21 @@ impl Lab {
     pub fn status(&self, node: &str) -> Value {
         let status = self.falseticker(["status", node, "--json"]).expect_code(0).json();
         status["nodes"][0].clone()
+    }
+
+    /// A node of the lab, as a program that uses the library has it.
+    #[track_caller]
+    pub fn node(&self, name: &str) -> Node {
+        let wishes = Wishes {
+            explicit: Some(self.nodes().into()),
+            runtime_dir: None,
+            shm: "/dev/shm".into(),
+            uid: nix::unistd::geteuid().as_raw(),
+        };
+        let opened = BaseDir::choose(&wishes)
+            .and_then(|base| NodeDir::open(&base, &name.parse()?))
+            .and_then(Node::of_dir);
+        opened.unwrap_or_else(|why| panic!("node {name}: {why}"))
     }
 
     /// Waits until `status` says of a node what is wanted; the node may not be there yet.

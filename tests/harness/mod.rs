@@ -13,7 +13,7 @@ pub use lab::{Lab, binary};
 pub use live::Live;
 pub use probe::{Probe, Reading};
 pub use processes::{alive, state_of};
-pub use spec::{catch_panics, spec};
+pub use spec::{Spec, catch_panics, spec};
 pub use target::{Target, clear as clear_targets, source};
 
 use std::time::{Duration, Instant};

@@ -1,0 +1,66 @@
+//! The columns of the table: what is done to the node's clock before and during the waits.
+//!
+//! What must hold: every cell ends within three seconds of its beginning, also when the shim does nothing at all.
+
+use falseticker::fault::{Clocks, Jump, Stall};
+use falseticker::node::Applied;
+use falseticker::{Heal, Node, Result, Span};
+
+use crate::harness::MILLISECOND;
+
+/// What is done while all wait.
+#[derive(Clone, Copy, Debug)]
+pub enum Deed {
+    Jump(Span),
+    Stall,
+    Heal,
+}
+
+/// See the head of this file.
+#[derive(Debug)]
+pub struct Column {
+    pub name: &'static str,
+    /// What `run` is told.
+    pub before: &'static [&'static str],
+    /// How far ahead the deadlines are, by the node's clock.
+    pub ahead: i64,
+    /// What is done during the waits, and how long after all wait.
+    pub during: &'static [(i64, Deed)],
+}
+
+/// All of them.
+pub const COLUMNS: [Column; 7] = [
+    Column { name: "no fault", before: &[], ahead: 400 * MILLISECOND, during: &[] },
+    Column { name: "jump -1h before", before: &["--jump", "-1h"], ahead: 400 * MILLISECOND, during: &[] },
+    Column { name: "jump +1h before", before: &["--jump", "+1h"], ahead: 400 * MILLISECOND, during: &[] },
+    Column {
+        name: "jump back during",
+        before: &[],
+        ahead: 1000 * MILLISECOND,
+        during: &[(0, Deed::Jump(Span::from_millis(-1000)))],
+    },
+    Column {
+        name: "jump past during",
+        before: &[],
+        ahead: 2000 * MILLISECOND,
+        during: &[(200 * MILLISECOND, Deed::Jump(Span::from_secs(3600)))],
+    },
+    Column { name: "drift 2x", before: &["--drift", "2x"], ahead: 1600 * MILLISECOND, during: &[] },
+    Column {
+        name: "stall, heal",
+        before: &[],
+        ahead: 1000 * MILLISECOND,
+        during: &[(0, Deed::Stall), (1500 * MILLISECOND, Deed::Heal)],
+    },
+];
+
+impl Deed {
+    /// Does it to a node's wall clock.
+    pub fn apply(self, node: &Node) -> Result<Applied> {
+        match self {
+            Deed::Jump(by) => node.fault(Jump { by }, Clocks::Wall, None),
+            Deed::Stall => node.fault(Stall, Clocks::Wall, None),
+            Deed::Heal => Ok(node.heal_clocks(Heal::Step)?.expect("there is a fault to end")),
+        }
+    }
+}
