@@ -57,6 +57,8 @@ struct things {
     mtx_t c11_held, c11_own;
     cnd_t c11_condition;
     pthread_t runs;
+    sem_t leaves; /* ends that thread */
+    int runs_tid;
     mqd_t full, empty;
     uint32_t word, lock;
     int epoll;
@@ -102,6 +104,8 @@ static inline int receive_from(mqd_t queue, const struct timespec *until) {
 #ifdef __GLIBC__
 extern int old_timedwait(void *, pthread_mutex_t *, const struct timespec *);
 __asm__(".symver old_timedwait, pthread_cond_timedwait@GLIBC_2.2.5");
+extern int old_broadcast(void *);
+__asm__(".symver old_broadcast, pthread_cond_broadcast@GLIBC_2.2.5");
 extern int old_clockwait(pthread_cond_t *, pthread_mutex_t *, clockid_t, const struct timespec *);
 __asm__(".symver old_clockwait, pthread_cond_clockwait@GLIBC_2.30");
 #endif
@@ -180,3 +184,22 @@ enum kind { LOCK, LOOP, SLEEP };
 #else
 #define CALLS(X) CALLS_OF_ALL(X)
 #endif
+
+static const struct call {
+    const char *name;
+    clockid_t clock;
+    enum form form;
+    enum kind kind;
+} calls[] = {
+#define ROW(name, clock, form, kind, call) {name, clock, form, kind},
+    CALLS(ROW)
+};
+enum { COUNT = sizeof calls / sizeof *calls };
+
+static int wait_by(int which, struct things *t, const struct timespec *until) {
+    int at = 0;
+#define CASE(name, clock, form, kind, call)                                                                            \
+    if (which == at++) return call;
+    CALLS(CASE)
+    return -1;
+}

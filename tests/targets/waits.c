@@ -8,28 +8,9 @@
  * (clocks and kinds by number, the rest in nanoseconds: the deadline by the call's clock, of a relative wait by CLOCK_MONOTONIC;
  * BEFORE and AFTER by the host's CLOCK_MONOTONIC, SHOWN by the call's clock just after; AFTER is 0 if it still waits), and then
  * `done`. It ends when its standard input does. */
-#include "wait_calls.h"
+#include "wait_things.h"
 
 enum { MOST_MS = 5000 };
-
-static const struct call {
-    const char *name;
-    clockid_t clock;
-    enum form form;
-    enum kind kind;
-} calls[] = {
-#define ROW(name, clock, form, kind, call) {name, clock, form, kind},
-    CALLS(ROW)
-};
-enum { COUNT = sizeof calls / sizeof *calls };
-
-static int wait_by(int which, struct things *t, const struct timespec *until) {
-    int at = 0;
-#define CASE(name, clock, form, kind, call)                                                                            \
-    if (which == at++) return call;
-    CALLS(CASE)
-    return -1;
-}
 
 static struct row {
     struct things things;
@@ -73,61 +54,6 @@ static void *wait_once(void *of) {
     return write(back[1], "", 1) == 1 ? 0 : of;
 }
 
-static void *run_on(void *unused) {
-    for (;;) pause();
-    return unused;
-}
-
-static mqd_t queue(int which, const char *what) {
-    char name[64];
-    struct mq_attr attributes = {.mq_maxmsg = 1, .mq_msgsize = 64};
-    snprintf(name, sizeof name, "/falseticker-%d-%d-%s", getpid(), which, what);
-    mqd_t queue = mq_open(name, O_CREAT | O_EXCL | O_RDWR, 0600, &attributes);
-    if (queue < 0) perror("mq_open"), exit(3);
-    mq_unlink(name);
-    return queue;
-}
-
-/* All that a call may wait for is this thread's, or never comes. */
-static void prepare(struct things *t, int which) {
-    pthread_mutexattr_t robust, inherits;
-    pthread_condattr_t mono;
-    pthread_mutexattr_init(&robust);
-    pthread_mutexattr_setrobust(&robust, PTHREAD_MUTEX_ROBUST);
-    pthread_mutexattr_init(&inherits);
-    pthread_mutexattr_setprotocol(&inherits, PTHREAD_PRIO_INHERIT);
-    pthread_condattr_init(&mono);
-    pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
-    pthread_mutex_init(&t->held, 0);
-    pthread_mutex_init(&t->own, 0);
-    pthread_mutex_init(&t->robust, &robust);
-    int unfit = pthread_mutex_init(&t->inherits, &inherits);
-    pthread_cond_init(&t->wall, 0);
-    pthread_cond_init(&t->mono, &mono);
-    pthread_rwlock_init(&t->locked, 0);
-    sem_init(&t->none, 0, 0);
-    mtx_init(&t->c11_held, mtx_timed);
-    mtx_init(&t->c11_own, mtx_plain);
-    cnd_init(&t->c11_condition);
-    pthread_mutex_lock(&t->held);
-    pthread_mutex_lock(&t->robust);
-    unfit |= pthread_mutex_lock(&t->inherits);
-    pthread_rwlock_wrlock(&t->locked);
-    mtx_lock(&t->c11_held);
-    t->lock = syscall(SYS_gettid);
-    if (strstr(calls[which].name, "REQUEUE")) t->lock = 0;
-    if (strstr(calls[which].name, "join")) pthread_create(&t->runs, 0, run_on, 0);
-    if (!strcmp(calls[which].name, "mq_timedsend")) {
-        t->full = queue(which, "full");
-        mq_send(t->full, "x", 1, 0);
-    }
-    if (!strcmp(calls[which].name, "mq_timedreceive")) t->empty = queue(which, "empty");
-    t->epoll = epoll_create1(0);
-    sigemptyset(&t->signals);
-    sigaddset(&t->signals, SIGUSR1);
-    if (unfit) fprintf(stderr, "a mutex with priority inheritance: error %d\n", unfit), exit(3);
-}
-
 static void tell(const struct row *row) {
     const struct call *call = calls + (row - rows);
     long long after = __atomic_load_n(&row->after, __ATOMIC_SEQ_CST);
@@ -145,7 +71,7 @@ int main(void) {
     pthread_barrier_init(&begin, 0, COUNT + 1);
     if (pipe(back)) return 3;
     for (int which = 0; which < COUNT; which++) {
-        prepare(&rows[which].things, which);
+        prepare(&rows[which].things, calls[which].name);
         if (pthread_create(&rows[which].thread, 0, wait_once, rows + which)) return 3;
     }
     pthread_barrier_wait(&begin);

@@ -4,6 +4,7 @@
 //! [`columns`]. Each of its cells is expected from the node's own schedule and measured beside the same call of a bare
 //! program that runs at the same time. With `--nocapture` the whole table is printed.
 
+mod bad_input;
 mod columns;
 mod starved;
 mod table;
@@ -33,6 +34,7 @@ pub fn trials() -> Vec<Trial> {
         trials.push(
             of("bare, every call of the list ends at its deadline").shown_by(move |lab| bare(lab, libc)),
         );
+        trials.extend(bad_input::trials(libc, of));
         for column in &COLUMNS {
             let sentence = format!("every call ends when the node's clock is there: {}", column.name);
             trials.push(of(&sentence).shown_by(move |lab| show(lab, libc, column)));
