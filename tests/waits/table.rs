@@ -17,6 +17,11 @@ const ROUNDING: i64 = 1_000;
 /// Spurious wake-ups that POSIX allows are still few: a change may wake a loop at once, and again while someone may have
 /// missed it, less and less often.
 const WAKES_PER_CHANGE: i64 = 10;
+/// A wait that begins while the process's first one makes the helper is begun again after a slice.
+const WAKES_AT_FIRST: i64 = 2;
+/// What nobody can wake without taking part in it looks again every 20 ms.
+const SLICED: &str = "FUTEX_WAIT_REQUEUE_PI";
+const SLICE: i64 = 20 * MILLISECOND;
 
 /// See the head of this file.
 #[derive(Clone, Debug)]
@@ -67,9 +72,7 @@ impl Cell {
         if self.row.shown < self.row.deadline {
             return Verdict::Wrong("its clock shows less than its deadline".to_owned());
         }
-        let changes = i64::try_from(changes).unwrap_or(i64::MAX);
-        let wakes = if self.row.follows_wall() { WAKES_PER_CHANGE * changes } else { 0 };
-        if self.row.kind == Kind::Loop && self.row.spurious > self.bare.spurious + wakes {
+        if self.row.kind == Kind::Loop && self.row.spurious > self.bare.spurious + self.wakes(changes) {
             return Verdict::Wrong(format!("{} spurious wake-ups", self.row.spurious));
         }
         let excess = late - bare_late - ALLOWED;
@@ -80,6 +83,16 @@ impl Cell {
         let machine = 2 * starved.between(self.expected, HostInstant::from_nanos(after)) + published_late;
         let why = format!("late by {} more than bare, the machine by {}", ms(late - bare_late), ms(machine));
         if excess <= machine { Verdict::Unsure(why) } else { Verdict::Wrong(why) }
+    }
+
+    /// How often it may wake without reason.
+    fn wakes(&self, changes: usize) -> i64 {
+        if !self.row.follows_wall() {
+            return 0;
+        }
+        let took = self.row.after.map_or(0, |after| after - self.row.before);
+        let slices = if self.row.name == SLICED { took / SLICE } else { 0 };
+        WAKES_AT_FIRST + WAKES_PER_CHANGE * i64::try_from(changes).unwrap_or(0) + slices
     }
 
     /// Its text: after how long it should have ended, how late it did, how late bare.
