@@ -3,11 +3,11 @@
  * It says `pid PID`, a line `thread NAME TID` for each call, and `ready`. Told `go NANOSECONDS`, all wait for as long by their
  * own clocks; when all are about to, it says `waiting`. When all are back, or after MOST_MS, it says what came of each:
  *
- *     NAME CLOCK KIND DEADLINE BEFORE AFTER RESULT SPURIOUS SHOWN
+ *     NAME CLOCK KIND DEADLINE BEFORE AFTER RESULT SPURIOUS SHOWN USED
  *
  * (clocks and kinds by number, the rest in nanoseconds: the deadline by the call's clock, of a relative wait by CLOCK_MONOTONIC;
- * BEFORE and AFTER by the host's CLOCK_MONOTONIC, SHOWN by the call's clock just after; AFTER is 0 if it still waits), and then
- * `done`. It ends when its standard input does. */
+ * BEFORE and AFTER by the host's CLOCK_MONOTONIC, SHOWN by the call's clock just after, USED of the CPU by the thread;
+ * AFTER is 0 if it still waits), and then `done`. It ends when its standard input does. */
 #include "wait_things.h"
 
 enum { MOST_MS = 5000 };
@@ -16,7 +16,7 @@ static struct row {
     struct things things;
     pthread_t thread;
     int tid, result, spurious;
-    int64_t deadline, before, after, shown;
+    int64_t deadline, before, after, shown, used;
 } rows[COUNT];
 
 static int64_t ahead;
@@ -41,6 +41,7 @@ static void *wait_once(void *of) {
     int64_t given = call->form == UNTIL ? row->deadline : ahead;
     struct timespec until = {given / SECOND, given % SECOND};
     arrive();
+    int64_t used = true_clock(CLOCK_THREAD_CPUTIME_ID);
     row->before = true_clock(1);
     for (;;) {
         row->result = wait_by(which, &row->things, &until);
@@ -49,6 +50,7 @@ static void *wait_once(void *of) {
         row->spurious++;
     }
     int64_t after = true_clock(1);
+    row->used = true_clock(CLOCK_THREAD_CPUTIME_ID) - used;
     row->shown = by_clock_gettime(call->clock);
     __atomic_store_n(&row->after, after, __ATOMIC_SEQ_CST);
     return write(back[1], "", 1) == 1 ? 0 : of;
@@ -57,8 +59,9 @@ static void *wait_once(void *of) {
 static void tell(const struct row *row) {
     const struct call *call = calls + (row - rows);
     long long after = __atomic_load_n(&row->after, __ATOMIC_SEQ_CST);
-    printf("%s %d %d %lld %lld %lld %d %d %lld\n", call->name, call->clock, call->kind, (long long)row->deadline,
-           (long long)row->before, after, row->result, row->spurious, (long long)row->shown);
+    printf("%s %d %d %lld %lld %lld %d %d %lld %lld\n", call->name, call->clock, call->kind, (long long)row->deadline,
+           (long long)row->before, after, row->result, row->spurious, (long long)row->shown,
+           (long long)row->used);
 }
 
 int main(void) {

@@ -12,6 +12,8 @@ use crate::harness::MILLISECOND;
 #[derive(Clone, Copy, Debug)]
 pub enum Deed {
     Jump(Span),
+    /// A jump that is taken back after a time.
+    JumpFor(Span, Span),
     Stall,
     Heal,
 }
@@ -29,7 +31,7 @@ pub struct Column {
 }
 
 /// All of them.
-pub const COLUMNS: [Column; 7] = [
+pub const COLUMNS: [Column; 8] = [
     Column { name: "no fault", before: &[], ahead: 400 * MILLISECOND, during: &[] },
     Column { name: "jump -1h before", before: &["--jump", "-1h"], ahead: 400 * MILLISECOND, during: &[] },
     Column { name: "jump +1h before", before: &["--jump", "+1h"], ahead: 400 * MILLISECOND, during: &[] },
@@ -47,6 +49,12 @@ pub const COLUMNS: [Column; 7] = [
     },
     Column { name: "drift 2x", before: &["--drift", "2x"], ahead: 1600 * MILLISECOND, during: &[] },
     Column {
+        name: "jump back, for a time",
+        before: &[],
+        ahead: 1000 * MILLISECOND,
+        during: &[(0, Deed::JumpFor(Span::from_secs(-3600), Span::from_millis(1500)))],
+    },
+    Column {
         name: "stall, heal",
         before: &[],
         ahead: 1000 * MILLISECOND,
@@ -59,6 +67,7 @@ impl Deed {
     pub fn apply(self, node: &Node) -> Result<Applied> {
         match self {
             Deed::Jump(by) => node.fault(Jump { by }, Clocks::Wall, None),
+            Deed::JumpFor(by, time) => node.fault(Jump { by }, Clocks::Wall, Some(time)),
             Deed::Stall => node.fault(Stall, Clocks::Wall, None),
             Deed::Heal => Ok(node.heal_clocks(Heal::Step)?.expect("there is a fault to end")),
         }

@@ -17,6 +17,8 @@ const ROUNDING: i64 = 1_000;
 /// Spurious wake-ups that POSIX allows are still few: a change may wake a loop at once, and again while someone may have
 /// missed it, less and less often.
 const WAKES_PER_CHANGE: i64 = 10;
+/// A wait sleeps: what it may use of the CPU more than bare, slices and wake-ups included.
+const USED: i64 = 20 * MILLISECOND;
 /// A wait that begins while the process's first one makes the helper is begun again after a slice.
 const WAKES_AT_FIRST: i64 = 2;
 /// What nobody can wake without taking part in it looks again every 20 ms.
@@ -74,6 +76,9 @@ impl Cell {
         }
         if self.row.kind == Kind::Loop && self.row.spurious > self.bare.spurious + self.wakes(changes) {
             return Verdict::Wrong(format!("{} spurious wake-ups", self.row.spurious));
+        }
+        if self.row.used > self.bare.used + USED {
+            return Verdict::Wrong(format!("it used {} ms of the CPU", ms(self.row.used)));
         }
         let excess = late - bare_late - ALLOWED;
         if excess <= 0 {

@@ -36,6 +36,8 @@ pub struct Row {
     pub spurious: i64,
     /// What its clock showed when it was back.
     pub shown: i64,
+    /// What its thread used of the CPU.
+    pub used: i64,
 }
 
 impl Row {
@@ -43,7 +45,7 @@ impl Row {
         let mut words = line.split(' ');
         let name = words.next()?.to_owned();
         let numbers: Vec<i64> = words.map(|word| word.parse().ok()).collect::<Option<_>>()?;
-        let [clock, kind, deadline, before, after, result, spurious, shown] = numbers[..] else {
+        let [clock, kind, deadline, before, after, result, spurious, shown, used] = numbers[..] else {
             return None;
         };
         let kind = match kind {
@@ -52,7 +54,7 @@ impl Row {
             _ => Kind::Sleep,
         };
         let after = (after != 0).then_some(after);
-        Some(Row { name, clock, kind, deadline, before, after, result, spurious, shown })
+        Some(Row { name, clock, kind, deadline, before, after, result, spurious, shown, used })
     }
 
     /// Whether faults of the wall clock move its deadline.
