@@ -45,7 +45,7 @@ pub struct Due {
     pub word: u64,
     /// When it comes; [`HostInstant::MAX`] for never.
     pub at: HostInstant,
-    /// Whether the clock is true then, so that the host's own clock decides.
+    /// Whether the clock is true then, and before, so that the host's own clock decides.
     pub on_true: bool,
     /// Whether it has come by now: where the clock is true, whether the host's own has shown it.
     come: bool,
@@ -90,7 +90,11 @@ impl Deadline {
                 let segment = pieces.piece(index);
                 let at = reaches(&pieces, self.target, self.since);
                 let last = at.map_or(pieces.count().saturating_sub(1), |at| find(&pieces, at).unwrap_or(0));
-                let (at, on_true) = (at.unwrap_or(HostInstant::MAX), pieces.piece(last).shape == Shape::True);
+                let last = pieces.piece(last);
+                // By the host's clock a deadline that a step leaps over is over already.
+                let is_leapt_over = at == Some(last.from);
+                let on_true = last.shape == Shape::True && !is_leapt_over;
+                let at = at.unwrap_or(HostInstant::MAX);
                 Some(Due {
                     word: word.raw(),
                     at,
