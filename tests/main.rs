@@ -3,6 +3,7 @@
 //! One binary, one file a capability. A test whose program is not installed is reported as ignored, with the Debian package that has
 //! it; where the variable `CI` is set it fails. A test that fails prints every command that it gave, what came of it, and what
 //! `falseticker status --json` says. Counts come from variables (`FALSETICKER_KILLS`), and are printed.
+//! With `--nocapture` the table of waits is printed too.
 
 mod bad_input;
 mod early;

@@ -3,9 +3,9 @@
  * It says `pid PID`, a line `thread NAME TID` for each call, and `ready`. Told `go NANOSECONDS`, all wait for as long by their
  * own clocks; when all are about to, it says `waiting`. When all are back, or after MOST_MS, it says what came of each:
  *
- *     NAME CLOCK KIND DEADLINE BEFORE AFTER RESULT SPURIOUS SHOWN USED
+ *     NAME CLOCK FORM KIND DEADLINE BEFORE AFTER RESULT SPURIOUS SHOWN USED
  *
- * (clocks and kinds by number, the rest in nanoseconds: the deadline by the call's clock, of a relative wait by CLOCK_MONOTONIC;
+ * (clocks, forms and kinds by number, the rest in nanoseconds: the deadline by the call's clock, of a relative wait by CLOCK_MONOTONIC;
  * BEFORE and AFTER by the host's CLOCK_MONOTONIC, SHOWN by the call's clock just after, USED of the CPU by the thread;
  * AFTER is 0 if it still waits), and then `done`. It ends when its standard input does. */
 #include "wait_things.h"
@@ -59,7 +59,7 @@ static void *wait_once(void *of) {
 static void tell(const struct row *row) {
     const struct call *call = calls + (row - rows);
     long long after = __atomic_load_n(&row->after, __ATOMIC_SEQ_CST);
-    printf("%s %d %d %lld %lld %lld %d %d %lld %lld\n", call->name, call->clock, call->kind, (long long)row->deadline,
+    printf("%s %d %d %d %lld %lld %lld %d %d %lld %lld\n", call->name, call->clock, call->form, call->kind, (long long)row->deadline,
            (long long)row->before, after, row->result, row->spurious, (long long)row->shown,
            (long long)row->used);
 }

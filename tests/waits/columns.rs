@@ -12,6 +12,8 @@ use crate::harness::MILLISECOND;
 #[derive(Clone, Copy, Debug)]
 pub enum Deed {
     Jump(Span),
+    /// Of the monotonic clocks too.
+    JumpAll(Span),
     /// A jump that is taken back after a time.
     JumpFor(Span, Span),
     Stall,
@@ -31,7 +33,7 @@ pub struct Column {
 }
 
 /// All of them.
-pub const COLUMNS: [Column; 8] = [
+pub const COLUMNS: [Column; 10] = [
     Column { name: "no fault", before: &[], ahead: 400 * MILLISECOND, during: &[] },
     Column { name: "jump -1h before", before: &["--jump", "-1h"], ahead: 400 * MILLISECOND, during: &[] },
     Column { name: "jump +1h before", before: &["--jump", "+1h"], ahead: 400 * MILLISECOND, during: &[] },
@@ -55,6 +57,18 @@ pub const COLUMNS: [Column; 8] = [
         during: &[(0, Deed::JumpFor(Span::from_secs(-3600), Span::from_millis(1500)))],
     },
     Column {
+        name: "jump of all clocks during",
+        before: &["--monotonic"],
+        ahead: 2000 * MILLISECOND,
+        during: &[(200 * MILLISECOND, Deed::JumpAll(Span::from_secs(3600)))],
+    },
+    Column {
+        name: "drift 2x of all clocks",
+        before: &["--monotonic", "--clock", "all", "--drift", "2x"],
+        ahead: 1600 * MILLISECOND,
+        during: &[],
+    },
+    Column {
         name: "stall, heal",
         before: &[],
         ahead: 1000 * MILLISECOND,
@@ -62,11 +76,19 @@ pub const COLUMNS: [Column; 8] = [
     },
 ];
 
+impl Column {
+    /// Whether its faults may touch the monotonic clocks too.
+    pub fn all_clocks(&self) -> bool {
+        self.before.contains(&"--monotonic")
+    }
+}
+
 impl Deed {
     /// Does it to a node's wall clock.
     pub fn apply(self, node: &Node) -> Result<Applied> {
         match self {
             Deed::Jump(by) => node.fault(Jump { by }, Clocks::Wall, None),
+            Deed::JumpAll(by) => node.fault(Jump { by }, Clocks::All, None),
             Deed::JumpFor(by, time) => node.fault(Jump { by }, Clocks::Wall, Some(time)),
             Deed::Stall => node.fault(Stall, Clocks::Wall, None),
             Deed::Heal => Ok(node.heal_clocks(Heal::Step)?.expect("there is a fault to end")),

@@ -112,13 +112,13 @@ fn measure(lab: &Lab, libc: &str, column: &Column, name: &str) -> Vec<(Cell, Ver
     let late: i64 = deeds.iter().map(|deed| deed.late_by.as_nanos()).sum();
     let (rows, bare_rows) = (shimmed.rows(), bare.rows());
     let starved = sentinels.withdraw();
-    let cells = pair(&node, rows, &bare_rows);
+    let cells = pair(&node, column, rows, &bare_rows);
     shimmed.quit();
     bare.quit();
     let judge = |cell: Cell| {
         let mut verdict = cell.judge(deeds.len(), late, &starved);
         let first = deeds.first().map(|deed| deed.at);
-        if first.is_some_and(|at| at >= true_end(&cell.row, wall_ahead())) && cell.row.follows_wall() {
+        if first.is_some_and(|at| at >= true_end(&cell.row, wall_ahead())) && cell.follows {
             verdict = Verdict::Unsure("the fault came after the deadline".to_owned());
         }
         let ended = cell.row.after.unwrap_or(i64::MAX);
@@ -131,12 +131,13 @@ fn measure(lab: &Lab, libc: &str, column: &Column, name: &str) -> Vec<(Cell, Ver
 }
 
 /// Cells of what the two programs say of the same calls.
-fn pair(node: &Node, rows: Vec<Row>, bare: &[Row]) -> Vec<Cell> {
+fn pair(node: &Node, column: &Column, rows: Vec<Row>, bare: &[Row]) -> Vec<Cell> {
     let names = |rows: &[Row]| rows.iter().map(|row| row.name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&rows), names(bare), "both know the same calls");
     let ahead = wall_ahead();
     let cell = |(row, bare): (Row, &Row)| Cell {
-        expected: end(node, &row),
+        expected: end(node, &row, column.ahead),
+        follows: row.follows(column.all_clocks()),
         bare_expected: true_end(bare, ahead),
         bare: bare.clone(),
         row,
@@ -144,8 +145,11 @@ fn pair(node: &Node, rows: Vec<Row>, bare: &[Row]) -> Vec<Cell> {
     rows.into_iter().zip(bare).map(cell).collect()
 }
 
-/// When a wait should end, by the node's schedules.
-fn end(node: &Node, row: &Row) -> HostInstant {
+/// When a wait should end, by the node's schedules; a relative one is the host's.
+fn end(node: &Node, row: &Row, ahead: i64) -> HostInstant {
+    if row.is_relative {
+        return HostInstant::from_nanos(row.before).saturating_add(Span::from_nanos(ahead));
+    }
     let (clock, tai) = match row.clock {
         0 => (Clock::Wall, 0),
         11 => (Clock::Wall, tai_ahead()),

@@ -23,6 +23,8 @@ pub enum Kind {
 pub struct Row {
     pub name: String,
     pub clock: i64,
+    /// Whether it is given a length, and no instant.
+    pub is_relative: bool,
     pub kind: Kind,
     /// By its own clock; of a relative wait by CLOCK_MONOTONIC.
     pub deadline: i64,
@@ -45,7 +47,7 @@ impl Row {
         let mut words = line.split(' ');
         let name = words.next()?.to_owned();
         let numbers: Vec<i64> = words.map(|word| word.parse().ok()).collect::<Option<_>>()?;
-        let [clock, kind, deadline, before, after, result, spurious, shown, used] = numbers[..] else {
+        let [clock, form, kind, deadline, before, after, result, spurious, shown, used] = numbers[..] else {
             return None;
         };
         let kind = match kind {
@@ -54,12 +56,13 @@ impl Row {
             _ => Kind::Sleep,
         };
         let after = (after != 0).then_some(after);
-        Some(Row { name, clock, kind, deadline, before, after, result, spurious, shown, used })
+        let is_relative = form != 0;
+        Some(Row { name, clock, is_relative, kind, deadline, before, after, result, spurious, shown, used })
     }
 
-    /// Whether faults of the wall clock move its deadline.
-    pub fn follows_wall(&self) -> bool {
-        WALL.contains(&self.clock)
+    /// Whether faults move its deadline: those of the wall clock, or those of all clocks too.
+    pub fn follows(&self, all_clocks: bool) -> bool {
+        !self.is_relative && (all_clocks || WALL.contains(&self.clock))
     }
 }
 
