@@ -129,7 +129,7 @@ fn watch(page: &Page, met: &mut Met) -> ! {
             }
         }
         if left == Some(0) {
-            left = (kick::wake(met) || seen == 0).then(|| next_round(&mut rounds));
+            left = (kick::wake(page, met) || seen == 0).then(|| next_round(&mut rounds));
         }
         let sleep = left.unwrap_or(SECOND).min(SECOND);
         sys::futex::wait(page.futex(), word as u32, sleep);

@@ -31,11 +31,13 @@ pub fn refresh(page: &Page) -> Refreshed {
 }
 
 /// Wakes the waiters whose deadline has moved since they began; whether there are any.
-pub fn wake(met: &mut Met) -> bool {
+pub fn wake(page: &Page, met: &mut Met) -> bool {
     met.clear();
     let mut any = false;
     for entry in entries().filter(|entry| entry.has_moved()) {
         any = true;
+        // What was right when the change was published may be far off now that it has taken effect.
+        entry.renew(|deadline| deadline.due(page));
         wake_waiter(entry, met);
     }
     any

@@ -139,6 +139,16 @@ impl Entry {
         Refreshed::Moved
     }
 
+    /// Puts a deadline that is measured by a node's clock anew, for a waiter that looks at it in another segment than the one
+    /// for which it was made.
+    pub fn renew(&self, due: impl FnOnce(&Deadline) -> Option<Due>) {
+        let Some(_update) = self.word.begin_update() else { return };
+        let (deadline, measure, early) = self.deadline();
+        if let (Measure::Node(_), Some(due)) = (measure, due(&deadline)) {
+            self.show(&due, &deadline, measure, early);
+        }
+    }
+
     fn deadline(&self) -> (Deadline, Measure, Early) {
         let (clock, measure, early) = unpack(self.how.load(Ordering::Relaxed));
         let target = NodeInstant::from_nanos(self.target.load(Ordering::Relaxed));
