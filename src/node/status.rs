@@ -141,7 +141,7 @@ pub struct ProcessStatus {
     /// Its calls that set the clock and were refused.
     pub refused_settings: u64,
     /// How its waits for instants of the clock follow it: `none` (there was none yet), `kicked` (re-evaluated at each
-    /// change), `sliced` (looked after every 20 ms).
+    /// change), `sliced` (looked after every 10 ms).
     pub waits: &'static str,
     /// Why they are sliced: what clone answered.
     pub waits_refused: Option<String>,

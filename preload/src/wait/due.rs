@@ -16,7 +16,7 @@ use crate::abi::{Timespec, clock};
 use crate::read::host_instant;
 
 /// How long is waited at a time where nobody can wake the waiter when the schedule changes.
-pub const SLICE: Span = Span::from_millis(20);
+pub const SLICE: Span = Span::from_millis(10);
 
 /// An instant on one of the node's clocks.
 #[derive(Clone, Copy)]

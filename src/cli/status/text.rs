@@ -157,7 +157,7 @@ fn processes(status: &Status) -> String {
         text.push_str(&refused(&process.pid.to_string(), process.refused_settings));
         if let Some(errno) = &process.waits_refused {
             text.push_str(&format!(
-                "  {}: waits: in slices of 20 ms, clone refused ({errno})\n",
+                "  {}: waits: in slices of 10 ms, clone refused ({errno})\n",
                 process.pid
             ));
         }

@@ -96,7 +96,7 @@ node a: made by run; shared
   1234: refused 3 calls to set the clock (--allow-settime passes them on)
   99: symbols alone are taken over: code may not be written there: EPERM
   99: 12 older marks were overwritten
-  99: waits: in slices of 20 ms, clone refused (EPERM)
+  99: waits: in slices of 10 ms, clone refused (EPERM)
   others: refused 1 call to set the clock (--allow-settime passes them on)
   not reached, and reading true time: 1
     77 ./static: it is statically linked
