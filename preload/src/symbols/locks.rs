@@ -60,7 +60,9 @@ unsafe fn take(
         }
         let Some((page, deadline)) = given.begin() else { return real(until) };
         let (object, measure) = if matches!(kind.family, Family::Mutex) && libc::inherits_priority(lock) {
-            (Object::BEYOND_REACH, Measure::Host(id))
+            // The kernel refuses whoever holds it already; then musl waits by its own measure until the time is up.
+            let own = libc::holds_in_musl(lock);
+            (Object::BEYOND_REACH, if own { libc::measure(kind.family, id) } else { Measure::Host(id) })
         } else {
             let object = Object { at: lock as usize, length: kind.length, on_stack: false };
             (object, libc::measure(kind.family, id))

@@ -88,6 +88,14 @@ pub fn inherits_priority(mutex: *const c_void) -> bool {
     MUTEX_INHERITS.is_set_in(mutex)
 }
 
+/// Whether the calling thread holds this mutex already, where libc is musl: there the second word says who does.
+pub fn holds_in_musl(mutex: *const c_void) -> bool {
+    const OWNER: u32 = 0x3fff_ffff;
+    // SAFETY: a word of a live mutex that libc is about to look at too.
+    !is_glibc()
+        && unsafe { mutex.cast::<u32>().add(1).read_volatile() } & OWNER == sys::thread::id() & OWNER
+}
+
 /// By which clock a wait of a family is measured, for a deadline on this host clock.
 pub fn measure(family: Family, id: i32) -> Measure {
     let reads = READ_THE_CLOCK.load(Ordering::Relaxed) & 1 << family as u32 != 0;
