@@ -13,7 +13,7 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use super::due::Measure;
 use super::real;
 use crate::abi::{Timespec, clock};
-use crate::arch::thread::stack_pointer;
+use crate::arch::thread::{stack_pointer, thread_pointer};
 use crate::read;
 use crate::symbols::errno;
 use crate::sys;
@@ -88,12 +88,20 @@ pub fn inherits_priority(mutex: *const c_void) -> bool {
     MUTEX_INHERITS.is_set_in(mutex)
 }
 
+/// The calling thread's id, as libc has it: a sandbox may punish whoever asks the kernel.
+pub fn own_thread() -> u32 {
+    match THREAD_ID.load(Ordering::Relaxed) {
+        0 => sys::thread::id(),
+        // SAFETY: a word of the calling thread's own storage.
+        offset => unsafe { ((thread_pointer() + offset) as *const u32).read_volatile() },
+    }
+}
+
 /// Whether the calling thread holds this mutex already, where libc is musl: there the second word says who does.
 pub fn holds_in_musl(mutex: *const c_void) -> bool {
     const OWNER: u32 = 0x3fff_ffff;
     // SAFETY: a word of a live mutex that libc is about to look at too.
-    !is_glibc()
-        && unsafe { mutex.cast::<u32>().add(1).read_volatile() } & OWNER == sys::thread::id() & OWNER
+    !is_glibc() && unsafe { mutex.cast::<u32>().add(1).read_volatile() } & OWNER == own_thread() & OWNER
 }
 
 /// By which clock a wait of a family is measured, for a deadline on this host clock.
@@ -105,8 +113,8 @@ pub fn measure(family: Family, id: i32) -> Measure {
 /// The words of a thread that a join of it may sleep on.
 pub fn words_of_join(thread: usize) -> (usize, usize) {
     match THREAD_ID.load(Ordering::Relaxed) {
-        0 => (thread, 256),
-        offset => (thread.wrapping_add(offset), 4),
+        offset if is_glibc() && offset > 0 => (thread.wrapping_add(offset), 4),
+        _ => (thread, 256),
     }
 }
 
@@ -154,13 +162,11 @@ fn learn_layouts() {
                 MUTEX_INHERITS.learn(&plain, &other);
             }
         }
-        if is_glibc()
-            && let Some(own) = real::pthread_self()
-        {
-            let (words, id) = (own() as *const u32, sys::thread::id());
-            let found = (0..384_usize).find(|index| words.add(*index).read_volatile() == id);
-            THREAD_ID.store(found.map_or(0, |index| index * 4), Ordering::Relaxed);
-        }
+        // As much of it as is surely there in either libc.
+        let words = if is_glibc() { 384 } else { 32_usize };
+        let (own, id) = (thread_pointer() as *const u32, sys::thread::id());
+        let found = (0..words).find(|index| own.add(*index).read_volatile() == id);
+        THREAD_ID.store(found.map_or(0, |index| index * 4), Ordering::Relaxed);
     }
 }
 

@@ -96,7 +96,6 @@ functions! {
 
     pthread_timedjoin_np = "pthread_timedjoin_np", (usize, *mut Object, Until) -> i32;
     pthread_clockjoin_np = "pthread_clockjoin_np", (usize, *mut Object, i32, Until) -> i32;
-    pthread_self = "pthread_self", () -> usize;
     pthread_testcancel = "pthread_testcancel", () -> ();
 
     mq_timedsend = "mq_timedsend", (i32, *const u8, usize, u32, Until) -> i32;

@@ -17,7 +17,7 @@ use falseticker_page::seat::Seat as Word;
 use falseticker_page::time::{HostInstant, NodeInstant};
 
 use super::due::{Deadline, Due, Measure};
-use super::{Early, Object, Wait};
+use super::{Early, Object, Wait, libc};
 use crate::abi::Timespec;
 use crate::arch::thread::stack_pointer;
 use crate::state::PRIVATE;
@@ -64,7 +64,7 @@ pub struct Seat {
 
 /// Takes an entry; `None` when none is to be had.
 pub fn take() -> Option<Seat> {
-    let thread = sys::thread::id();
+    let thread = libc::own_thread();
     let seat = |entry: &'static Entry| entry.claim(thread);
     if let Some(seat) = entries().find_map(seat) {
         return Some(seat);

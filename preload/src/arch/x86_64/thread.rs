@@ -46,3 +46,12 @@ pub fn stack_pointer() -> usize {
     unsafe { asm!("mov {}, rsp", out(reg) at, options(nomem, nostack, preserves_flags)) };
     at
 }
+
+/// What libc calls the thread by: the word that its storage begins with, which is the storage's own address.
+#[inline(always)]
+pub fn thread_pointer() -> usize {
+    let at;
+    // SAFETY: reads the first word of the storage that libc gives each of its threads.
+    unsafe { asm!("mov {}, fs:0", out(reg) at, options(nostack, preserves_flags, readonly)) };
+    at
+}
