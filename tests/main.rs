@@ -21,6 +21,7 @@ mod sandboxes;
 mod settings;
 mod shim;
 mod waits;
+mod wait_semantics;
 mod writers;
 
 use std::process::ExitCode;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         nodes::trials(),
         bad_input::trials(),
         refusals::trials(),
+        wait_semantics::trials(),
         programs::trials(),
         waits::trials(),
     ];
