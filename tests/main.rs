@@ -21,6 +21,7 @@ mod sandboxes;
 mod settings;
 mod shim;
 mod waits;
+mod wait_processes;
 mod wait_semantics;
 mod writers;
 
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         bad_input::trials(),
         refusals::trials(),
         wait_semantics::trials(),
+        wait_processes::trials(),
         programs::trials(),
         waits::trials(),
     ];

@@ -1,5 +1,6 @@
 //! What the tests are written in: a [`Lab`] with commands, programs and targets, and a [`Spec`] that runs in one.
 
+mod blocked;
 mod command;
 mod lab;
 mod live;
@@ -8,6 +9,7 @@ mod processes;
 mod spec;
 mod target;
 
+pub use blocked::{thread_of, until_blocked};
 pub use command::{Command, Done};
 pub use lab::{Lab, binary};
 pub use live::Live;
