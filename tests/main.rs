@@ -21,6 +21,7 @@ mod sandboxes;
 mod settings;
 mod shim;
 mod waits;
+mod wait_crowd;
 mod wait_processes;
 mod wait_semantics;
 mod writers;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         refusals::trials(),
         wait_semantics::trials(),
         wait_processes::trials(),
+        wait_crowd::trials(),
         programs::trials(),
         waits::trials(),
     ];
