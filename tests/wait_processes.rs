@@ -31,6 +31,10 @@ pub fn trials() -> Vec<Trial> {
             trials.push(of(sentence).shown_by(move |lab| follows_a_jump(lab, libc, scenario, threads, code)));
         }
         trials.push(
+            of("a deadline that the clock will show when a fault ends as planned comes then, and not before")
+                .shown_by(move |lab| planned(lab, libc)),
+        );
+        trials.push(
             of("a process that exits while threads wait is gone").shown_by(move |lab| exits(lab, libc)),
         );
         trials.push(
@@ -94,6 +98,20 @@ fn follows_a_jump(lab: &Lab, libc: &str, scenario: &str, threads: usize, code: i
         timed_out(&live.line_where(|line| line.contains(" ended ")), at);
     }
     assert_eq!(live.end(), code);
+}
+
+/// An hour ahead of a clock that is two hours behind, and will be true.
+fn planned(lab: &Lab, libc: &str) {
+    let program = lab.target("wait_processes").of(libc).path();
+    lab.falseticker(["create", "a"]).expect_code(0);
+    let jump = lab.fault_json(&["jump", "a", "-2h", "--for", "2s"]);
+    let until = jump["until_ns"].as_i64().expect("it ends");
+    let mut live = lab.in_node("a", [program.as_os_str(), "once".as_ref(), "planned".as_ref()]).live();
+    let (_, late, result) = ended(&live.line_where(|line| line.contains(" ended ")), until);
+    assert_eq!(result, "ETIMEDOUT");
+    assert!((0..SECOND).contains(&late), "{late} ns late");
+    assert_eq!(live.end(), 0);
+    lab.falseticker(["remove", "a"]).expect_code(0);
 }
 
 fn exits(lab: &Lab, libc: &str) {
