@@ -20,10 +20,11 @@ mod run;
 mod sandboxes;
 mod settings;
 mod shim;
-mod waits;
 mod wait_crowd;
 mod wait_processes;
 mod wait_semantics;
+mod wait_stress;
+mod waits;
 mod writers;
 
 use std::process::ExitCode;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         wait_semantics::trials(),
         wait_processes::trials(),
         wait_crowd::trials(),
+        wait_stress::trials(),
         programs::trials(),
         waits::trials(),
     ];
