@@ -34,7 +34,8 @@ unsafe fn wait(
 ) -> i32 {
     // SAFETY: the caller's contract.
     let Some((page, deadline)) = (unsafe { wait::deadline(id, until) }) else { return real(until) };
-    let object = Object { at: condition as usize, length: LENGTH, on_stack: !libc::is_glibc() };
+    let object =
+        Object { at: condition as usize, length: LENGTH, on_stack: !libc::is_glibc(), is_own: false };
     let measure = libc::measure(Family::Condition, id);
     Wait { deadline, measure, early: Early::Spurious, object }.run(page, real, |result| result == end, 0)
 }

@@ -32,7 +32,7 @@ pub unsafe fn by_number(arguments: [usize; 6]) -> isize {
         0 => clock::MONOTONIC,
         _ => clock::REALTIME,
     };
-    let within_reach = Object { at: word, length: 4, on_stack: false };
+    let within_reach = Object::shared(word, 4);
     let (early, object, spurious) = match command {
         futex::WAIT_BITSET => (Early::Spurious, within_reach, 0),
         futex::LOCK_PI | futex::LOCK_PI2 => (Early::Again, Object::BEYOND_REACH, 0),
@@ -60,7 +60,7 @@ pub unsafe fn by_waitv(arguments: [usize; 5]) -> isize {
     }
     // SAFETY: the kernel has just read there.
     let word = unsafe { (waiters as *const u64).add(1).read_volatile() };
-    let object = Object { at: word as usize, length: 4, on_stack: false };
+    let object = Object::shared(word as usize, 4);
     // SAFETY: the caller's contract.
     unsafe { wait(id as i32, until as *const Timespec, Early::Spurious, object, 0, real) }
 }

@@ -13,7 +13,7 @@ unsafe fn join(thread: usize, id: i32, until: *const Timespec, real: impl Fn(*co
     // SAFETY: the caller's contract.
     let Some((page, deadline)) = (unsafe { wait::deadline(id, until) }) else { return real(until) };
     let (at, length) = libc::words_of_join(thread);
-    let object = Object { at, length, on_stack: false };
+    let object = Object::shared(at, length);
     let measure = libc::measure(Family::Semaphore, id);
     Wait { deadline, measure, early: Early::Again, object }.run(page, real, |result| result == ETIMEDOUT, 0)
 }

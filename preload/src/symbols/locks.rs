@@ -64,7 +64,7 @@ unsafe fn take(
             let own = libc::holds_in_musl(lock);
             (Object::BEYOND_REACH, if own { libc::measure(kind.family, id) } else { Measure::Host(id) })
         } else {
-            let object = Object { at: lock as usize, length: kind.length, on_stack: false };
+            let object = Object::shared(lock as usize, kind.length);
             (object, libc::measure(kind.family, id))
         };
         Wait { deadline, measure, early: Early::Again, object }.run(

@@ -50,7 +50,7 @@ unsafe fn wait(
         return 0;
     }
     let Some((page, deadline)) = given.begin() else { return real(until) };
-    let object = Object { at: semaphore as usize, length: LENGTH, on_stack: false };
+    let object = Object::shared(semaphore as usize, LENGTH);
     let measure = libc::measure(Family::Semaphore, id);
     Wait { deadline, measure, early: Early::Again, object }.run(page, real, is_timeout, 0)
 }

@@ -94,7 +94,7 @@ unsafe fn until(
         // In memory of this frame, where wakes may come late and find nobody.
         let semaphore = [const { AtomicU32::new(0) }; 8];
         let at = semaphore.as_ptr();
-        let object = Object { at: at as usize, length: size_of_val(&semaphore), on_stack: false };
+        let object = Object { is_own: true, ..Object::shared(at as usize, size_of_val(&semaphore)) };
         let early = Early::Again;
         let timed_out = |error| error == ETIMEDOUT;
         let before = errno::get();

@@ -30,10 +30,11 @@ pub const COMMAND: usize = 127;
 /// Matches every waker.
 pub const ANY: usize = 0xffff_ffff;
 
-/// Wakes whoever sleeps on a word, of this process alone or of all that share it; the address may be any.
-pub fn wake(word: usize, flag: usize) {
+/// Wakes whoever sleeps on a word, of this process alone or of all that share it, and says how many; the address may be any.
+pub fn wake(word: usize, flag: usize) -> usize {
     // SAFETY: waking touches no memory; an address without any is refused.
-    let _ = unsafe { syscall3(nr::FUTEX, word, WAKE | flag, i32::MAX as usize) };
+    let woken = unsafe { syscall3(nr::FUTEX, word, WAKE | flag, i32::MAX as usize) };
+    usize::try_from(woken).unwrap_or(0)
 }
 
 /// Sleeps while a shared word is `expected`, at most `nanos`.

@@ -146,6 +146,11 @@ impl Due {
         self.come
     }
 
+    /// Whether the clock will leave the line that it is on.
+    pub fn turns(&self) -> bool {
+        self.until != HostInstant::MAX
+    }
+
     /// The same deadline, or an earlier one at most `slice` from now.
     #[must_use]
     pub fn within(self, slice: Span) -> Self {

@@ -137,12 +137,12 @@ fn watch(page: &Page, met: &mut Met) -> ! {
     }
 }
 
-/// When to wake next: soon at first, then after twice as long each time, for as long as anybody has to be woken.
+/// When to wake next: soon at first, then after four times as long each time, for as long as anybody has to be woken.
 fn next_round(rounds: &mut u32) -> i64 {
     let round = *rounds as usize;
     *rounds = rounds.saturating_add(1);
     AGAIN_AFTER.get(round).copied().unwrap_or_else(|| {
-        let doublings = (round - AGAIN_AFTER.len()).min(16);
-        400_000_000_i64 << doublings
+        let rounds = (round - AGAIN_AFTER.len()).min(8);
+        800_000_000_i64 << (2 * rounds)
     })
 }

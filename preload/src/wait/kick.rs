@@ -9,6 +9,8 @@
 //! What must hold: each object is woken once a round, however many wait on it, or a thousand waiters would wake each other a
 //! thousand times.
 
+use core::sync::atomic::{AtomicUsize, Ordering};
+
 use falseticker_page::layout::Page;
 use falseticker_page::seat;
 
@@ -30,37 +32,56 @@ pub fn refresh(page: &Page) -> Refreshed {
     all
 }
 
-/// Wakes the waiters whose deadline has moved since they began; whether there are any.
+/// Wakes the waiters whose deadline has moved since they began; whether there are any that may not have looked at it.
 pub fn wake(page: &Page, met: &mut Met) -> bool {
     met.clear();
     let mut any = false;
     for entry in entries().filter(|entry| entry.has_moved()) {
-        any = true;
         // What was right when the change was published may be far off now that it has taken effect.
-        entry.renew(|deadline| deadline.due(page));
-        wake_waiter(entry, met);
+        let is_steady = entry.renew(|deadline| deadline.due(page));
+        let has_looked = wake_waiter(entry, met) && is_steady;
+        if has_looked {
+            entry.settle();
+        }
+        any |= !has_looked;
     }
     any
+}
+
+/// Wakes a waiter; whether it surely slept, and so looks at its deadline now: where nobody else sleeps on its word.
+fn wake_waiter(entry: &Entry, met: &mut Met) -> bool {
+    let Object { at, length, on_stack, is_own } = entry.object();
+    if on_stack && wake_on_stack(entry.stack()) {
+        return true;
+    }
+    let mut woken = 0;
+    if met.is_new(at) {
+        for word in (at..at.saturating_add(length)).step_by(4) {
+            // Whether it is shared with other processes is libc's to know.
+            woken += sys::futex::wake(word, futex::PRIVATE) + sys::futex::wake(word, 0);
+        }
+    }
+    is_own && woken > 0
 }
 
 /// How far below the end of the caller's stack the frame of libc's wait reaches.
 const FRAME: usize = 384;
 
-fn wake_waiter(entry: &Entry, met: &mut Met) {
-    let Object { at, length, on_stack } = entry.object();
-    if on_stack {
-        let end = entry.stack();
-        for word in (end.saturating_sub(FRAME)..end).step_by(4) {
-            sys::futex::wake(word, futex::PRIVATE);
-        }
+/// How far below it the words were that were found: a function of libc's has its word in one place. 0 for none.
+static FOUND: [AtomicUsize; 4] = [const { AtomicUsize::new(0) }; 4];
+
+/// Wakes whoever sleeps on a word of libc's frame below `end`.
+fn wake_on_stack(end: usize) -> bool {
+    let sleeps_at = |below: usize| sys::futex::wake(end.saturating_sub(below), futex::PRIVATE) > 0;
+    if FOUND.iter().map(|found| found.load(Ordering::Relaxed)).take_while(|below| *below != 0).any(sleeps_at)
+    {
+        return true;
     }
-    if met.is_new(at) {
-        for word in (at..at.saturating_add(length)).step_by(4) {
-            // Whether it is shared with other processes is libc's to know.
-            sys::futex::wake(word, futex::PRIVATE);
-            sys::futex::wake(word, 0);
-        }
+    let Some(below) = (4..=FRAME).step_by(4).find(|below| sleeps_at(*below)) else { return false };
+    if let Some(free) = FOUND.iter().find(|found| found.load(Ordering::Relaxed) == 0) {
+        free.store(below, Ordering::Relaxed);
     }
+    true
 }
 
 /// How many objects of a round are remembered; of more, some are woken more than once.

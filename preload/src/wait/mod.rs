@@ -60,11 +60,18 @@ pub struct Object {
     pub length: usize,
     /// Whether the futex may be in the frame of libc's wait instead.
     pub on_stack: bool,
+    /// Whether it is this wait's own, so that nobody else sleeps there.
+    pub is_own: bool,
 }
 
 impl Object {
     /// What no futex wake reaches.
-    pub const BEYOND_REACH: Object = Object { at: 0, length: 0, on_stack: false };
+    pub const BEYOND_REACH: Object = Object::shared(0, 0);
+
+    /// One that others may wait on too.
+    pub const fn shared(at: usize, length: usize) -> Self {
+        Object { at, length, on_stack: false, is_own: false }
+    }
 }
 
 /// A wait.

@@ -51,10 +51,15 @@ pub struct Entry {
     /// What is waited on.
     object: AtomicUsize,
     length: AtomicU32,
-    /// Where the waiter's stack ended, and whether libc's own words there are waited on.
+    /// Where the waiter's stack ended, and what else is known of the object.
     stack: AtomicUsize,
-    on_stack: AtomicU32,
+    kind: AtomicU32,
 }
+
+/// Libc's own words on the stack are waited on.
+const ON_STACK: u32 = 1;
+/// Nobody else waits there.
+const IS_OWN: u32 = 2;
 
 /// An entry that is this waiter's until it is dropped.
 pub struct Seat {
@@ -140,12 +145,23 @@ impl Entry {
     }
 
     /// Puts a deadline that is measured by a node's clock anew, for a waiter that looks at it in another segment than the one
-    /// for which it was made.
-    pub fn renew(&self, due: impl FnOnce(&Deadline) -> Option<Due>) {
-        let Some(_update) = self.word.begin_update() else { return };
+    /// for which it was made. Whether it now is the same whenever the waiter looks.
+    pub fn renew(&self, due: impl FnOnce(&Deadline) -> Option<Due>) -> bool {
+        let Some(_update) = self.word.begin_update() else { return false };
         let (deadline, measure, early) = self.deadline();
-        if let (Measure::Node(_), Some(due)) = (measure, due(&deadline)) {
-            self.show(&due, &deadline, measure, early);
+        if let Measure::Host(_) = measure {
+            return true;
+        }
+        let Some(due) = due(&deadline) else { return false };
+        self.show(&due, &deadline, measure, early);
+        !due.turns()
+    }
+
+    /// Its waiter has looked at the deadline since that moved.
+    pub fn settle(&self) {
+        let update = self.word.begin_update();
+        if update.is_some() {
+            self.moved.store(0, Ordering::Relaxed);
         }
     }
 
@@ -170,7 +186,8 @@ impl Entry {
         Object {
             at: self.object.load(Ordering::Relaxed),
             length: self.length.load(Ordering::Relaxed) as usize,
-            on_stack: self.on_stack.load(Ordering::Relaxed) != 0,
+            on_stack: self.kind.load(Ordering::Relaxed) & ON_STACK != 0,
+            is_own: self.kind.load(Ordering::Relaxed) & IS_OWN != 0,
         }
     }
 
@@ -207,7 +224,8 @@ impl Seat {
         entry.moved.store(0, Ordering::Relaxed);
         entry.object.store(object.at, Ordering::Relaxed);
         entry.length.store(object.length as u32, Ordering::Relaxed);
-        entry.on_stack.store(u32::from(object.on_stack), Ordering::Relaxed);
+        let kind = if object.on_stack { ON_STACK } else { 0 } | if object.is_own { IS_OWN } else { 0 };
+        entry.kind.store(kind, Ordering::Relaxed);
         entry.stack.store(stack, Ordering::Relaxed);
         entry.show(due, deadline, wait.measure, wait.early);
     }
