@@ -62,11 +62,15 @@ static void *waits(void *unused) {
 
 int main(int argc, char **argv) {
     char line[80];
-    pthread_t thread;
+    pthread_t thread = 0;
     threads = argc > 1 ? atoi(argv[1]) : 100;
     setvbuf(stdout, 0, _IOLBF, 0);
     while (fgets(line, sizeof line, stdin)) {
-        if (sscanf(line, "wait %lld %lld", &first, &second) == 2) pthread_create(&thread, 0, waits, 0);
+        if (sscanf(line, "wait %lld %lld", &first, &second) == 2) {
+            /* The objects are made anew, also the locks that the thread before holds until it has gone. */
+            if (thread) pthread_join(thread, 0);
+            if (pthread_create(&thread, 0, waits, 0)) abort();
+        }
         if (!strncmp(line, "cpu", 3)) printf("cpu %lld\n", (long long)by_clock_gettime(CLOCK_PROCESS_CPUTIME_ID));
     }
     _exit(0);
