@@ -72,6 +72,9 @@ static void cancel_in(const struct call *call) {
 
 /* Many threads that are cancelled in a wait, or leave it by longjmp: nothing of theirs may be left behind. */
 static long rounds;
+static void so_far(long round) {
+    if (round % 10000 == 0) printf("so far %ld\n", round);
+}
 static struct object shared[4];
 static void *brief(void *which) {
     struct timespec far = in(HOUR);
@@ -81,6 +84,7 @@ static void crowd(void) {
     for (int at = 0; at < 4; at++) make(&shared[at], &calls[4]);
     for (long round = 0; round < rounds; round += 4) {
         pthread_t threads[4];
+        so_far(round);
         for (long at = 0; at < 4; at++) pthread_create(&threads[at], 0, brief, (void *)at);
         for (long at = 0; at < 4; at++) {
             if (round % 16 == 0) usleep(at * 50);
@@ -102,6 +106,7 @@ static void jumps(void) {
     make(&object, &calls[4]);
     for (volatile long round = 0; round < rounds; round++) {
         struct timespec far = in(HOUR);
+        so_far(round);
         struct itimerval soon = {{0, 0}, {0, 20}}, never = {{0, 0}, {0, 0}};
         if (!sigsetjmp(out, 1)) {
             inside = 1;
