@@ -96,7 +96,8 @@ fn nothing_left(lab: &Lab, libc: &str, what: &str) {
     let count = crate::harness::count_of("FALSETICKER_LEFT_WAITS", 20_000).to_string();
     let program = lab.target("wait_cancel").of(libc).path();
     let mut live = lab.run("a", &[], [program.as_os_str(), what.as_ref(), count.as_ref()]).live();
-    live.line_where(|line| line == "ready");
+    // A line at a time, each within the time that any may take.
+    while live.line() != "ready" {}
     let at = lab.fault(&["jump", "a", "+2h"]);
     let ended = live.line();
     let instant = ended.split(' ').nth(1).and_then(|word| word.parse::<i64>().ok());
