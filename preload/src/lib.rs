@@ -28,5 +28,6 @@ mod setting;
 mod state;
 mod symbols;
 mod sys;
+mod timer;
 mod vdso;
 mod wait;

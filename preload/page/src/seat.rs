@@ -26,7 +26,13 @@ pub struct Seat(AtomicU64);
 
 impl Seat {
     /// A free seat.
-    #[cfg(any(loom, test))]
+    #[cfg(not(loom))]
+    #[expect(clippy::new_without_default, reason = "for statics")]
+    pub const fn new() -> Self {
+        Seat(AtomicU64::new(0))
+    }
+
+    #[cfg(loom)]
     fn new() -> Self {
         Seat(AtomicU64::new(0))
     }
@@ -78,6 +84,16 @@ impl Seat {
         let thread = |seen: u64| seen as u32;
         let seen = self.0.load(Ordering::Acquire);
         (seen & (OPEN | BUSY) == OPEN).then(|| thread(seen))
+    }
+
+    /// Whether it is open, also while it is updated.
+    pub fn is_open(&self) -> bool {
+        self.0.load(Ordering::Acquire) & OPEN != 0
+    }
+
+    /// Makes it a thread's, open, or free: in a forked child, where nobody else is left to be at it.
+    pub fn reset(&self, opened_by: Option<u32>) {
+        self.0.store(opened_by.map_or(0, |thread| u64::from(thread) | OPEN), Ordering::Release);
     }
 
     /// Frees one that its waiter, this thread, has open and will never leave.

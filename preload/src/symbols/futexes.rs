@@ -5,13 +5,18 @@
 #![allow(unsafe_code)]
 // Sound because the kernel gets the caller's arguments, with another deadline that can be read for as long as the process lives.
 
+use falseticker_page::layout::Clock;
+
 use crate::abi::{Timespec, clock};
 use crate::sys::{
     self,
     errno::{EAGAIN, ETIMEDOUT},
     futex,
 };
-use crate::wait::{self, Early, Measure, Object, Wait};
+use crate::wait::{
+    self, Early, Measure, Object, Wait,
+    relative::{self, Relative},
+};
 
 /// What a call returns when the time is up.
 const TIMED_OUT: isize = -(ETIMEDOUT as isize);
@@ -27,6 +32,10 @@ pub unsafe fn by_number(arguments: [usize; 6]) -> isize {
         unsafe { sys::syscall6(sys::nr::FUTEX, word, operation, value, until as usize, second, third) }
     };
     let command = operation & futex::COMMAND;
+    if command == futex::WAIT && relative::is_affected() {
+        // SAFETY: the caller's contract.
+        return unsafe { for_a_while(word, operation, value, until) };
+    }
     let id = match operation & futex::CLOCK_REALTIME {
         _ if command == futex::LOCK_PI => clock::REALTIME,
         0 => clock::MONOTONIC,
@@ -63,6 +72,24 @@ pub unsafe fn by_waitv(arguments: [usize; 5]) -> isize {
     let object = Object::shared(word as usize, 4);
     // SAFETY: the caller's contract.
     unsafe { wait(id as i32, until as *const Timespec, Early::Spurious, object, 0, real) }
+}
+
+/// FUTEX_WAIT, whose time is a length. Given as an instant to the other call that does the same, it can be moved.
+unsafe fn for_a_while(word: usize, operation: usize, value: usize, length: usize) -> isize {
+    // SAFETY: the kernel checks the pointers; the length is read once it has.
+    unsafe {
+        let straight = || sys::syscall4(sys::nr::FUTEX, word, operation, value, length);
+        if length == 0 || !sys::is_readable(length, size_of::<Timespec>()) {
+            return straight();
+        }
+        let span = relative::span((length as *const Timespec).read());
+        let Some(wait) = span.and_then(|span| Relative::begin(Clock::Mono, span)) else { return straight() };
+        let operation = futex::WAIT_BITSET | operation & futex::PRIVATE;
+        let object = Object { at: word, length: 4, on_stack: false };
+        wait.on_object(object, |until| {
+            sys::syscall6(sys::nr::FUTEX, word, operation, value, until as usize, 0, futex::ANY)
+        })
+    }
 }
 
 unsafe fn wait(

@@ -5,14 +5,22 @@
 #![allow(unsafe_code)]
 // Sound because each function keeps the contract of the C function whose name it bears.
 
+mod alarms;
 mod conditions;
+mod descriptors;
+mod epolls;
 pub mod errno;
 mod futexes;
 mod joins;
 mod locks;
+mod pends;
+mod polls;
 mod queues;
 mod reads;
+mod selects;
 mod semaphores;
 mod settings;
 mod sleeps;
 pub mod syscall;
+mod timerfds;
+mod timers;

@@ -15,6 +15,7 @@
 
 use core::ffi::CStr;
 
+pub mod files;
 pub mod futex;
 pub mod thread;
 
@@ -273,6 +274,13 @@ pub fn is_readable(from: usize, length: usize) -> bool {
     // What is smaller than a page is in two pages at most, and so is readable if its ends are.
     let last = from.wrapping_add(length.saturating_sub(MASK));
     can_read_mask(from) && (from / PAGE == last.wrapping_add(MASK - 1) / PAGE || can_read_mask(last))
+}
+
+/// Whether the kernel can write a timespec at this address: it writes the resolution of a clock there.
+pub fn is_writable_timespec(at: usize) -> bool {
+    const CLOCK_MONOTONIC: usize = 1;
+    // SAFETY: the kernel writes sixteen bytes, if it can, where the caller is about to.
+    at != 0 && unsafe { syscall2(nr::CLOCK_GETRES, CLOCK_MONOTONIC, at) } == 0
 }
 
 /// Ends the process at once, without handlers.

@@ -56,3 +56,9 @@ pub fn name(to: &CStr) {
     // SAFETY: the kernel reads the live name.
     let _ = unsafe { syscall2(nr::PRCTL, PR_SET_NAME, to.as_ptr() as usize) };
 }
+
+/// Lets others run.
+pub fn give_way() {
+    // SAFETY: no argument, no effect on memory.
+    let _ = unsafe { syscall0(nr::SCHED_YIELD) };
+}

@@ -56,6 +56,8 @@ pub struct Due {
     /// The segment that was in force, and where the clock leaves that line.
     segment: Segment,
     until: HostInstant,
+    /// The rate in force when the deadline comes.
+    rate_then: Rate,
 }
 
 /// Segments as they are read: a true one shows the host's clock as it is, not as it was when the segment was laid.
@@ -104,6 +106,7 @@ impl Deadline {
                     shown: segment.value(now),
                     segment,
                     until: next_turn(&segment, now, pieces.start(index + 1)),
+                    rate_then: last.rate,
                 })
             })?
             .1
@@ -156,6 +159,37 @@ impl Due {
     pub fn within(self, slice: Span) -> Self {
         let end = self.now.saturating_add(slice);
         if self.at <= end { self } else { Due { at: end, on_true: false, ..self } }
+    }
+
+    /// When this was found out.
+    pub fn now(&self) -> HostInstant {
+        self.now
+    }
+
+    /// The rate of the clock when it comes.
+    pub fn rate_then(&self) -> Rate {
+        self.rate_then
+    }
+
+    /// By how much it is over on the host's clock, for whoever counts what a step has leapt over: every `pace` is an `every` of
+    /// the node's.
+    pub fn lateness(&self, target: NodeInstant, every: Span, pace: Span) -> Span {
+        if self.at > self.now || every <= Span::ZERO {
+            return Span::ZERO;
+        }
+        let over = i128::from(self.shown.saturating_since(target).as_nanos().max(0));
+        let on_host = over * i128::from(pace.as_nanos()) / i128::from(every.as_nanos());
+        Span::from_nanos(i64::try_from(on_host).unwrap_or(i64::MAX))
+    }
+
+    /// Whether a step of the clock leaps over it.
+    pub fn is_leapt_over(&self) -> bool {
+        self.at > self.now && self.at == self.until
+    }
+
+    /// Where the clock leaves the line that it is on; [`HostInstant::MAX`] for never.
+    pub fn turn(&self) -> HostInstant {
+        self.until
     }
 
     /// Whether it comes when `other` comes, so that a wait for that need not be disturbed.
@@ -228,6 +262,56 @@ fn read_host(id: i32) -> Option<Reading> {
         before = now;
     }
     best.map(|(_, reading)| reading)
+}
+
+/// What one of the node's clocks shows at an instant, now or a moment ago.
+pub fn shown(page: &Page, clock: Clock, at: HostInstant) -> Option<NodeInstant> {
+    let Reading { ahead, .. } = read_host(host_id(clock))?;
+    (0..READ_ATTEMPTS).find_map(|_| {
+        read_once(&page.header.word, |word| {
+            let pieces = Live { cells: page.slot(word).segments(clock), ahead };
+            falseticker_page::schedule::value(&pieces, at)
+        })?
+        .1
+    })
+}
+
+/// How far a host clock is ahead of CLOCK_MONOTONIC.
+pub fn host_ahead(id: i32) -> Option<Span> {
+    read_host(id).map(|reading| reading.ahead)
+}
+
+/// Whether a clock has stepped between two instants, by more than its own reads are apart.
+pub fn is_stepped(page: &Page, clock: Clock, since: HostInstant, now: HostInstant) -> Option<bool> {
+    const APART: u64 = 100_000;
+    let Reading { ahead, .. } = read_host(host_id(clock))?;
+    (0..READ_ATTEMPTS).find_map(|_| {
+        let (_, stepped) = read_once(&page.header.word, |word| {
+            let pieces = Live { cells: page.slot(word).segments(clock), ahead };
+            let (first, last) = (find(&pieces, since).unwrap_or(0), find(&pieces, now).unwrap_or(0));
+            (first + 1..=last).any(|index| {
+                let at = pieces.start(index);
+                let (before, after) = (pieces.piece(index - 1).value(at), pieces.piece(index).value(at));
+                after.saturating_since(before).unsigned_nanos() > APART
+            })
+        })?;
+        Some(stepped)
+    })
+}
+
+/// How long it is until the newest change takes effect; nothing if it has.
+pub fn until_change(page: &Page, now: HostInstant) -> Option<Span> {
+    (0..READ_ATTEMPTS).find_map(|_| {
+        let (_, from) =
+            read_once(&page.header.word, |word| page.slot(word).head.from.load(Ordering::Relaxed))?;
+        Some(HostInstant::from_nanos(from.cast_signed()).saturating_since(now).max(Span::ZERO))
+    })
+}
+
+/// An instant of the wall clock on the host's clock of this id.
+pub fn in_own_clock(page: &Page, target: NodeInstant, id: i32) -> Timespec {
+    let ahead = if id == clock::TAI { tai_ahead(page).unwrap_or(Span::ZERO) } else { Span::ZERO };
+    timespec(target.saturating_add(ahead).as_nanos())
 }
 
 /// How far CLOCK_TAI is ahead of the wall clock: as of the last publication, which is what reads go by while a fault is in force.

@@ -21,10 +21,13 @@ use falseticker_page::layout::Page;
 
 use super::kick::{self, Met};
 use super::registry::Refreshed;
+use crate::abi::clock;
 use crate::arch::thread;
 use crate::load;
+use crate::read::host_instant;
 use crate::state::{PRIVATE, STATE};
 use crate::sys::{self, errno};
+use crate::timer::{self, Next};
 
 /// Not there yet.
 const NONE: u32 = 0;
@@ -111,38 +114,108 @@ extern "C" fn run() -> ! {
     }
 }
 
+/// Not 0: timers are to be looked at.
+static POKED: AtomicU32 = AtomicU32::new(0);
+
+/// Has the helper look at the timers. It may be about to sleep, where a wake does not reach it, so it is woken until it looks,
+/// or is not there to look; within a second it looks by itself.
+pub fn wake(page: &Page) {
+    POKED.store(1, Ordering::Release);
+    for _ in 0..1_000 {
+        sys::futex::wake(page.futex() as usize, 0);
+        if POKED.load(Ordering::Acquire) == 0 {
+            break;
+        }
+        sys::thread::give_way();
+    }
+}
+
 /// Watches until a change, sees to it, and to its waiters until the last of them has gone.
 fn watch(page: &Page, met: &mut Met) -> ! {
     // Not a word that there ever was: what was registered before this thread began is looked at first.
     let mut seen = 0;
-    let mut rounds = 0;
-    let mut left = None;
+    let mut waiters = Rounds::default();
+    let mut timers = Rounds::default();
     loop {
         let word = page.header.word.load(Ordering::SeqCst);
-        if word != seen {
+        let now = host_instant(clock::MONOTONIC).map_or(0, |now| now.as_nanos());
+        let changed = word != seen;
+        if changed {
             let refreshed = kick::refresh(page);
             // Of a page that gave no answer it is asked again in the next round.
             seen = if refreshed == Refreshed::Unknown { 0 } else { word };
             if refreshed != Refreshed::Same {
-                rounds = 0;
-                left = Some(0);
+                waiters.begin(now);
             }
         }
-        if left == Some(0) {
-            left = (kick::wake(page, met) || seen == 0).then(|| next_round(&mut rounds));
+        if waiters.are_due(now) {
+            let any = kick::wake(page, met) || seen == 0;
+            waiters.go_on(any, now);
         }
-        let sleep = left.unwrap_or(SECOND).min(SECOND);
-        sys::futex::wait(page.futex(), word as u32, sleep);
-        left = left.map(|left| left - sleep);
+        if changed || POKED.swap(0, Ordering::AcqRel) != 0 || timers.are_due(now) {
+            match timer::update_all(page) {
+                Next::Change => timers.end(),
+                Next::At(at) => timers.resume(at.as_nanos()),
+                Next::Soon => {
+                    if changed {
+                        timers.begin(now);
+                    }
+                    timers.go_on(true, now);
+                }
+            }
+        }
+        let until = now.saturating_add(SECOND).min(waiters.next).min(timers.next);
+        let left = host_instant(clock::MONOTONIC).map_or(SECOND, |now| until - now.as_nanos());
+        if left > 0 && POKED.load(Ordering::Acquire) == 0 {
+            sys::futex::wait(page.futex(), word as u32, left);
+        }
     }
 }
 
-/// When to wake next: soon at first, then after four times as long each time, for as long as anybody has to be woken.
-fn next_round(rounds: &mut u32) -> i64 {
-    let round = *rounds as usize;
-    *rounds = rounds.saturating_add(1);
-    AGAIN_AFTER.get(round).copied().unwrap_or_else(|| {
-        let rounds = (round - AGAIN_AFTER.len()).min(8);
-        800_000_000_i64 << (2 * rounds)
+/// Rounds that are gone until nobody needs one any more: soon at first, and then after twice as long each time.
+struct Rounds {
+    /// When the next one is, by the host's CLOCK_MONOTONIC.
+    next: i64,
+    gone: u32,
+}
+
+impl Default for Rounds {
+    fn default() -> Self {
+        Rounds { next: i64::MAX, gone: 0 }
+    }
+}
+
+impl Rounds {
+    fn begin(&mut self, now: i64) {
+        *self = Rounds { next: now, gone: 0 };
+    }
+
+    fn resume(&mut self, at: i64) {
+        *self = Rounds { next: at, gone: 0 };
+    }
+
+    fn end(&mut self) {
+        *self = Rounds::default();
+    }
+
+    fn are_due(&self, now: i64) -> bool {
+        self.next <= now
+    }
+
+    fn go_on(&mut self, any: bool, now: i64) {
+        if any {
+            let after = after_round(self.gone);
+            *self = Rounds { next: now.saturating_add(after), gone: self.gone.saturating_add(1) };
+        } else {
+            self.end();
+        }
+    }
+}
+
+/// How long after a round the next one is.
+fn after_round(gone: u32) -> i64 {
+    AGAIN_AFTER.get(gone as usize).copied().unwrap_or_else(|| {
+        let doublings = (gone as usize - AGAIN_AFTER.len()).min(16);
+        400_000_000_i64 << doublings
     })
 }

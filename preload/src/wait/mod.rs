@@ -17,11 +17,13 @@
 // Sound because the caller's pointers are handed on, and its deadline is read where libc would read it.
 
 pub mod due;
-mod helper;
+pub mod helper;
 mod kick;
 pub mod libc;
 pub mod real;
 pub mod registry;
+pub mod relative;
+pub mod sleep;
 
 pub use due::Measure;
 pub use libc::{Family, learn as learn_libc};

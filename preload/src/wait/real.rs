@@ -8,8 +8,9 @@
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::abi::Timespec;
+use crate::abi::{Timespec, Timeval};
 use crate::load::next;
+use crate::timer::kernel::Setting;
 
 /// Not found at load.
 const MISSING: usize = 1;
@@ -62,6 +63,7 @@ const fn as_c(text: &'static str) -> &'static core::ffi::CStr {
 /// A condition, a mutex, a lock, a semaphore: libc's business.
 type Object = *mut c_void;
 type Until = *const Timespec;
+type Set = *mut u64;
 
 functions! {
     pthread_cond_timedwait = "pthread_cond_timedwait", (Object, Object, Until) -> i32;
@@ -101,5 +103,38 @@ functions! {
     mq_timedsend = "mq_timedsend", (i32, *const u8, usize, u32, Until) -> i32;
     mq_timedreceive = "mq_timedreceive", (i32, *mut u8, usize, *mut u32, Until) -> isize;
     clock_nanosleep = "clock_nanosleep", (i32, i32, Until, *mut Timespec) -> i32;
+    nanosleep = "nanosleep", (Until, *mut Timespec) -> i32;
+    usleep = "usleep", (u32) -> i32;
+    sleep = "sleep", (u32) -> u32;
+    thrd_sleep = "thrd_sleep", (Until, *mut Timespec) -> i32;
+
+    ppoll = "ppoll", (Object, u64, Until, Object) -> i32;
+    poll = "poll", (Object, u64, i32) -> i32;
+    __poll_chk = "__poll_chk", (Object, u64, i32, usize) -> i32;
+    __ppoll_chk = "__ppoll_chk", (Object, u64, Until, Object, usize) -> i32;
+    select = "select", (i32, Set, Set, Set, *mut Timeval) -> i32;
+    pselect = "pselect", (i32, Set, Set, Set, Until, Object) -> i32;
+    epoll_wait = "epoll_wait", (i32, Object, i32, i32) -> i32;
+    epoll_pwait = "epoll_pwait", (i32, Object, i32, i32, Object) -> i32;
+    epoll_pwait2 = "epoll_pwait2", (i32, Object, i32, Until, Object) -> i32;
+    sigtimedwait = "sigtimedwait", (Object, Object, Until) -> i32;
+    semtimedop = "semtimedop", (i32, Object, usize, Until) -> i32;
+    recvmmsg = "recvmmsg", (i32, Object, u32, i32, *mut Timespec) -> i32;
+    timerfd_create = "timerfd_create", (i32, i32) -> i32;
+    timer_create = "timer_create", (i32, Object, *mut usize) -> i32;
+    timer_settime = "timer_settime", (usize, i32, *const Setting, *mut Setting) -> i32;
+    timer_gettime = "timer_gettime", (usize, *mut Setting) -> i32;
+    timer_delete = "timer_delete", (usize) -> i32;
+    timer_create_2_2_5 = "timer_create" of "GLIBC_2.2.5", (i32, Object, *mut usize) -> i32;
+    timer_settime_2_2_5 = "timer_settime" of "GLIBC_2.2.5", (usize, i32, *const Setting, *mut Setting) -> i32;
+    timer_gettime_2_2_5 = "timer_gettime" of "GLIBC_2.2.5", (usize, *mut Setting) -> i32;
+    timer_delete_2_2_5 = "timer_delete" of "GLIBC_2.2.5", (usize) -> i32;
+
+    dup = "dup", (i32) -> i32;
+    dup2 = "dup2", (i32, i32) -> i32;
+    dup3 = "dup3", (i32, i32, i32) -> i32;
+    fcntl = "fcntl", (i32, i32, usize) -> i32;
+    read = "read", (i32, Object, usize) -> isize;
+    __read_chk = "__read_chk", (i32, Object, usize, usize) -> isize;
     gnu_get_libc_version = "gnu_get_libc_version", () -> usize;
 }

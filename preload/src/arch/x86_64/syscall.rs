@@ -11,6 +11,57 @@ use core::arch::naked_asm;
 use super::calls::nr;
 use crate::symbols::syscall::{failed, hooked};
 
+/// The calls that are about time, a bit each.
+static HOOKED: [u64; BITS / 64] = bits(&[
+    nr::CLOCK_GETTIME,
+    nr::GETTIMEOFDAY,
+    nr::TIME,
+    nr::ADJTIMEX,
+    nr::CLOCK_ADJTIME,
+    nr::CLOCK_SETTIME,
+    nr::SETTIMEOFDAY,
+    nr::FUTEX,
+    nr::FUTEX_WAITV,
+    nr::CLOCK_NANOSLEEP,
+    nr::NANOSLEEP,
+    nr::POLL,
+    nr::PPOLL,
+    nr::SELECT,
+    nr::PSELECT6,
+    nr::EPOLL_WAIT,
+    nr::EPOLL_PWAIT,
+    nr::EPOLL_PWAIT2,
+    nr::RT_SIGTIMEDWAIT,
+    nr::SEMTIMEDOP,
+    nr::RECVMMSG,
+    nr::READ,
+    nr::DUP,
+    nr::DUP2,
+    nr::DUP3,
+    nr::FCNTL,
+    nr::TIMERFD_CREATE,
+    nr::TIMERFD_SETTIME,
+    nr::TIMERFD_GETTIME,
+    nr::TIMER_CREATE,
+    nr::TIMER_SETTIME,
+    nr::TIMER_GETTIME,
+    nr::TIMER_DELETE,
+    nr::SETITIMER,
+    nr::GETITIMER,
+    nr::ALARM,
+]);
+const BITS: usize = 512;
+
+const fn bits(numbers: &[usize]) -> [u64; BITS / 64] {
+    let mut bits = [0; BITS / 64];
+    let mut at = 0;
+    while at < numbers.len() {
+        bits[numbers[at] / 64] |= 1 << (numbers[at] % 64);
+        at += 1;
+    }
+    bits
+}
+
 /// `syscall(2)`.
 ///
 /// # Safety
@@ -19,27 +70,13 @@ use crate::symbols::syscall::{failed, hooked};
 #[unsafe(naked)]
 unsafe extern "C" fn syscall(number: isize) -> isize {
     naked_asm!(
-        "cmp rdi, {clock_gettime}",
-        "je {hooked}",
-        "cmp rdi, {gettimeofday}",
-        "je {hooked}",
-        "cmp rdi, {time}",
-        "je {hooked}",
-        "cmp rdi, {adjtimex}",
-        "je {hooked}",
-        "cmp rdi, {clock_adjtime}",
-        "je {hooked}",
-        "cmp rdi, {futex}",
-        "je {hooked}",
-        "cmp rdi, {clock_nanosleep}",
-        "je {hooked}",
-        "cmp rdi, {futex_waitv}",
-        "je {hooked}",
-        "cmp rdi, {clock_settime}",
-        "je {hooked}",
-        "cmp rdi, {settimeofday}",
-        "je {hooked}",
-        "mov rax, rdi",
+        // A bit for each number; one that is negative, as a number without a sign, is too great as well.
+        "cmp rdi, {bits}",
+        "jae 3f",
+        "lea rax, [rip + {table}]",
+        "bt [rax], rdi",
+        "jc {hooked}",
+        "3: mov rax, rdi",
         "mov rdi, rsi",
         "mov rsi, rdx",
         "mov rdx, rcx",
@@ -52,16 +89,8 @@ unsafe extern "C" fn syscall(number: isize) -> isize {
         "ret",
         "2: mov rdi, rax",
         "jmp {failed}",
-        clock_gettime = const nr::CLOCK_GETTIME,
-        gettimeofday = const nr::GETTIMEOFDAY,
-        time = const nr::TIME,
-        adjtimex = const nr::ADJTIMEX,
-        clock_adjtime = const nr::CLOCK_ADJTIME,
-        futex = const nr::FUTEX,
-        clock_nanosleep = const nr::CLOCK_NANOSLEEP,
-        futex_waitv = const nr::FUTEX_WAITV,
-        clock_settime = const nr::CLOCK_SETTIME,
-        settimeofday = const nr::SETTIMEOFDAY,
+        bits = const BITS,
+        table = sym HOOKED,
         hooked = sym hooked,
         failed = sym failed,
     )

@@ -1,0 +1,94 @@
+//! Where a timer is: from what the kernel says is left, which of its expiries comes next.
+
+use core::sync::atomic::Ordering;
+
+use falseticker_page::time::{NodeInstant, Rate, Span};
+
+use super::book::Entry;
+use super::kernel::{self, Kind};
+use super::relative;
+use crate::abi::clock;
+use crate::read::host_instant;
+
+/// The kernel's timer, as it was seen.
+pub struct Seen {
+    /// When it expires next, by the clock that was read; within `doubt`.
+    expires: i64,
+    doubt: i64,
+    /// Whether it was armed at all.
+    armed: bool,
+    /// What was left.
+    pub left: Span,
+}
+
+impl Seen {
+    /// Looks at a timer, and at the clock by which it goes.
+    pub fn look(kind: Kind, id: i32, by: i32) -> Option<Self> {
+        let mut best: Option<Seen> = None;
+        // Who loses the processor in between looks again.
+        for _ in 0..4 {
+            let before = host_instant(by)?;
+            let now = kernel::look(kind, id).ok()?;
+            let after = host_instant(by)?;
+            let left = relative::span(now.value)?;
+            let doubt = after.saturating_since(before).as_nanos().max(0);
+            if best.as_ref().is_none_or(|best| doubt < best.doubt) {
+                let expires = before.saturating_add(left).as_nanos();
+                best = Some(Seen { expires, doubt, armed: left > Span::ZERO, left });
+            }
+            if doubt < 20_000 {
+                break;
+            }
+        }
+        best
+    }
+
+    /// Whether it is not armed (any more).
+    pub fn is_over(&self) -> bool {
+        !self.armed
+    }
+
+    /// When it expires next, by the clock that was read.
+    pub fn expires(&self) -> i64 {
+        self.expires
+    }
+}
+
+/// How far off what the kernel was told a timer may be seen: a microsecond for its own rounding (`setitimer` rounds to one).
+const TOLERANCE: i64 = 2_000;
+
+/// The node's instant of the next expiry; `None` when the timer is not where it was left.
+pub fn next_target(entry: &Entry, seen: &Seen) -> Option<NodeInstant> {
+    let target = NodeInstant::from_nanos(entry.target.load(Ordering::Relaxed));
+    let (told, every) = (entry.told.load(Ordering::Relaxed), entry.told_every.load(Ordering::Relaxed));
+    let past = i128::from(seen.expires) - i128::from(told);
+    let doubt = i128::from(seen.doubt + TOLERANCE);
+    let count = if every > 0 { (past + doubt).div_euclid(i128::from(every)) } else { 0 };
+    let off = past - count * i128::from(every);
+    if count < 0 || off.abs() > doubt {
+        return None;
+    }
+    let on = i128::from(entry.every.load(Ordering::Relaxed)) * count;
+    let on = i64::try_from(on).ok()?;
+    Some(target.saturating_add(Span::from_nanos(on)))
+}
+
+/// How long an interval of the node's lasts on the host's clock, at a rate; never nothing.
+pub fn on_host(every: Span, rate: Rate) -> Span {
+    let whole = i128::from(1_i64 << 32);
+    let speed = whole + i128::from(rate.as_parts());
+    if every <= Span::ZERO {
+        return Span::ZERO;
+    }
+    if speed <= 0 {
+        // It stands still: whoever moves the clock on moves this timer too.
+        return Span::from_secs(1 << 30);
+    }
+    let nanos = (i128::from(every.as_nanos()) * whole / speed).max(1);
+    Span::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
+}
+
+/// Now, by CLOCK_MONOTONIC.
+pub fn now() -> Option<falseticker_page::time::HostInstant> {
+    host_instant(clock::MONOTONIC)
+}
