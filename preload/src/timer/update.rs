@@ -116,8 +116,9 @@ pub fn arm(entry: &Entry, page: &Page, target: NodeInstant, due: &Due) -> Result
     let pace = phase::on_host(every, due.rate_then());
     let late = due.lateness(target, every, pace);
     let mut first = due.at.saturating_add(late.saturating_neg());
-    if due.is_leapt_over() && every > Span::ZERO {
-        // The helper arms it when the step has come, to have all that it leaps over counted at once; this is for want of it.
+    if due.is_leapt_over() && (every > Span::ZERO || is_cancelable(entry)) {
+        // The helper arms it when the step has come, to have all that it leaps over counted at once, or to cancel it; this is for
+        // want of it.
         first = first.saturating_add(Span::from_millis(2));
     }
     let (absolute, value) = match own {
