@@ -85,7 +85,7 @@ unsafe fn for_a_while(word: usize, operation: usize, value: usize, length: usize
         let span = relative::span((length as *const Timespec).read());
         let Some(wait) = span.and_then(|span| Relative::begin(Clock::Mono, span)) else { return straight() };
         let operation = futex::WAIT_BITSET | operation & futex::PRIVATE;
-        let object = Object { at: word, length: 4, on_stack: false };
+        let object = Object::shared(word, 4);
         wait.on_object(object, |until| {
             sys::syscall6(sys::nr::FUTEX, word, operation, value, until as usize, 0, futex::ANY)
         })

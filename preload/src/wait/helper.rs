@@ -134,88 +134,74 @@ pub fn wake(page: &Page) {
 fn watch(page: &Page, met: &mut Met) -> ! {
     // Not a word that there ever was: what was registered before this thread began is looked at first.
     let mut seen = 0;
-    let mut waiters = Rounds::default();
-    let mut timers = Rounds::default();
+    let mut waiters = Rounds::NONE;
+    let mut timers = Rounds::NONE;
     loop {
         let word = page.header.word.load(Ordering::SeqCst);
-        let now = host_instant(clock::MONOTONIC).map_or(0, |now| now.as_nanos());
         let changed = word != seen;
         if changed {
             let refreshed = kick::refresh(page);
             // Of a page that gave no answer it is asked again in the next round.
             seen = if refreshed == Refreshed::Unknown { 0 } else { word };
             if refreshed != Refreshed::Same {
-                waiters.begin(now);
+                waiters = Rounds::begin();
             }
         }
-        if waiters.are_due(now) {
+        if waiters.are_due() {
             let any = kick::wake(page, met) || seen == 0;
-            waiters.go_on(any, now);
+            waiters = if any { waiters.go_on(i64::MAX) } else { Rounds::NONE };
         }
-        if changed || POKED.swap(0, Ordering::AcqRel) != 0 || timers.are_due(now) {
-            match timer::update_all(page) {
-                Next::Change => timers.end(),
-                Next::At(at) => timers.resume(at.as_nanos()),
-                Next::Soon => {
-                    if changed {
-                        timers.begin(now);
-                    }
-                    timers.go_on(true, now);
-                }
-            }
+        if POKED.swap(0, Ordering::AcqRel) != 0 || changed || timers.are_due() {
+            timers = match timer::update_all(page) {
+                Next::Change => Rounds::NONE,
+                Next::At(at) => Rounds { next: at.as_nanos(), gone: 0 },
+                Next::Soon => timers.go_on(SOON_AT_MOST),
+            };
         }
-        let until = now.saturating_add(SECOND).min(waiters.next).min(timers.next);
-        let left = host_instant(clock::MONOTONIC).map_or(SECOND, |now| until - now.as_nanos());
+        let left = waiters.next.min(timers.next).saturating_sub(now()).min(SECOND);
         if left > 0 && POKED.load(Ordering::Acquire) == 0 {
             sys::futex::wait(page.futex(), word as u32, left);
         }
     }
 }
 
-/// Rounds that are gone until nobody needs one any more: soon at first, and then after twice as long each time.
+/// Now, on the host's CLOCK_MONOTONIC, in nanoseconds.
+fn now() -> i64 {
+    host_instant(clock::MONOTONIC).map_or(0, |now| now.as_nanos())
+}
+
+/// Rounds that are gone until nobody needs one any more: soon at first, and then after ever longer times.
+#[derive(Clone, Copy)]
 struct Rounds {
-    /// When the next one is, by the host's CLOCK_MONOTONIC.
+    /// When the next one is.
     next: i64,
     gone: u32,
 }
 
-impl Default for Rounds {
-    fn default() -> Self {
-        Rounds { next: i64::MAX, gone: 0 }
-    }
-}
+/// The longest time after which a timer is looked at again that could not be moved.
+const SOON_AT_MOST: i64 = 40_000_000;
 
 impl Rounds {
-    fn begin(&mut self, now: i64) {
-        *self = Rounds { next: now, gone: 0 };
+    const NONE: Rounds = Rounds { next: i64::MAX, gone: 0 };
+
+    fn begin() -> Self {
+        Rounds { next: now(), gone: 0 }
     }
 
-    fn resume(&mut self, at: i64) {
-        *self = Rounds { next: at, gone: 0 };
+    fn are_due(&self) -> bool {
+        self.next <= now()
     }
 
-    fn end(&mut self) {
-        *self = Rounds::default();
-    }
-
-    fn are_due(&self, now: i64) -> bool {
-        self.next <= now
-    }
-
-    fn go_on(&mut self, any: bool, now: i64) {
-        if any {
-            let after = after_round(self.gone);
-            *self = Rounds { next: now.saturating_add(after), gone: self.gone.saturating_add(1) };
-        } else {
-            self.end();
-        }
+    fn go_on(self, at_most: i64) -> Self {
+        let after = after_round(self.gone).min(at_most);
+        Rounds { next: now().saturating_add(after), gone: self.gone.saturating_add(1) }
     }
 }
 
-/// How long after a round the next one is.
+/// How long after a round the next one is: four times as long each time, for as long as anybody needs one.
 fn after_round(gone: u32) -> i64 {
     AGAIN_AFTER.get(gone as usize).copied().unwrap_or_else(|| {
-        let doublings = (gone as usize - AGAIN_AFTER.len()).min(16);
-        400_000_000_i64 << doublings
+        let rounds = (gone as usize - AGAIN_AFTER.len()).min(8);
+        800_000_000_i64 << (2 * rounds)
     })
 }
