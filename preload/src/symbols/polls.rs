@@ -54,13 +54,13 @@ fn missing() -> i32 {
 unsafe extern "C" fn poll(descriptors: Descriptors, count: u64, millis: i32) -> i32 {
     let Some(straight) = real::poll() else { return missing() };
     // SAFETY: everywhere the caller's contract.
-    match (of_millis(millis), real::ppoll()) {
-        (Some(wait), Some(real)) => wait.run(
-            |left| unsafe { real(descriptors, count, left, core::ptr::null_mut()) },
-            nothing_ready,
-            0,
-        ),
-        _ => unsafe { straight(descriptors, count, millis) },
+    unsafe {
+        match (of_millis(millis), real::ppoll()) {
+            (Some(wait), Some(real)) => {
+                wait.run(|left| real(descriptors, count, left, core::ptr::null_mut()), nothing_ready, 0)
+            }
+            _ => straight(descriptors, count, millis),
+        }
     }
 }
 
@@ -88,13 +88,13 @@ unsafe extern "C" fn ppoll(descriptors: Descriptors, count: u64, length: *const 
 unsafe extern "C" fn __poll_chk(descriptors: Descriptors, count: u64, millis: i32, size: usize) -> i32 {
     let Some(straight) = real::__poll_chk() else { return missing() };
     // SAFETY: everywhere the caller's contract.
-    match (of_millis(millis), real::__ppoll_chk()) {
-        (Some(wait), Some(real)) => wait.run(
-            |left| unsafe { real(descriptors, count, left, core::ptr::null_mut(), size) },
-            nothing_ready,
-            0,
-        ),
-        _ => unsafe { straight(descriptors, count, millis, size) },
+    unsafe {
+        match (of_millis(millis), real::__ppoll_chk()) {
+            (Some(wait), Some(real)) => {
+                wait.run(|left| real(descriptors, count, left, core::ptr::null_mut(), size), nothing_ready, 0)
+            }
+            _ => straight(descriptors, count, millis, size),
+        }
     }
 }
 

@@ -58,8 +58,8 @@ pub unsafe fn set(
     match result {
         Ok(Course::Straight) => {
             let result = straight();
-            // SAFETY: the kernel has written there, in the host's time.
             if let (0, Some(before)) = (result, before) {
+                // SAFETY: the kernel has written there, in the host's time.
                 unsafe { old.write_unaligned(before) };
             }
             result

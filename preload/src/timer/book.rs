@@ -169,6 +169,17 @@ impl Entry {
         self.word.begin_update()
     }
 
+    /// The same, when whoever is at it is done. Signals must be blocked.
+    pub fn update_in_turn(&self) -> Option<Update<'_>> {
+        loop {
+            let update = self.update();
+            if update.is_some() || !self.is_armed() {
+                return update;
+            }
+            sys::thread::give_way();
+        }
+    }
+
     /// Whether it is armed, as far as is known.
     pub fn is_armed(&self) -> bool {
         self.word.is_open()

@@ -109,19 +109,21 @@ pub fn set(held: Held, id: i32, flags: usize, to: &Setting) -> Result<Course, i3
 /// What is left until the next expiry and the interval, in the node's time; `None` for a timer that is not ours.
 pub fn left(entry: &Entry) -> Option<Setting> {
     let page = STATE.page().filter(|_| entry.is_armed())?;
-    let (kind, id) = (entry.kind(), entry.id.load(Ordering::Relaxed));
-    let seen = phase::Seen::look(kind, id, own_clock(entry))?;
-    let every = Span::from_nanos(entry.every.load(Ordering::Relaxed));
-    let interval = timespec(every);
-    if seen.is_over() {
-        return Some(Setting { interval, value: Timespec::default() });
-    }
-    let target = phase::next_target(entry, &seen)?;
-    let now = host_instant(clock::MONOTONIC)?;
-    let shown = due::shown(page, clock_of(entry), now)?;
-    // A timer that is armed never shows zero.
-    let value = timespec(target.saturating_since(shown).max(Span::from_nanos(1)));
-    Some(Setting { interval, value })
+    // A handler that came in between and set the timer would wait for this.
+    sys::thread::with_signals_blocked(|| {
+        let _update = entry.update_in_turn()?;
+        let seen = phase::Seen::look(entry.kind(), entry.id.load(Ordering::Relaxed), own_clock(entry))?;
+        let interval = timespec(Span::from_nanos(entry.every.load(Ordering::Relaxed)));
+        if seen.is_over() {
+            return Some(Setting { interval, value: Timespec::default() });
+        }
+        let target = phase::next_target(entry, &seen)?;
+        let now = host_instant(clock::MONOTONIC)?;
+        let shown = due::shown(page, clock_of(entry), now)?;
+        // A timer that is armed never shows zero.
+        let value = timespec(target.saturating_since(shown).max(Span::from_nanos(1)));
+        Some(Setting { interval, value })
+    })
 }
 
 /// After a read of a descriptor: whether it is to fail with ECANCELED, since the clock was set. The timer is then armed again.

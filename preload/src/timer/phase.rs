@@ -2,6 +2,7 @@
 
 use core::sync::atomic::Ordering;
 
+use falseticker_page::layout::{Clock, Page};
 use falseticker_page::time::{NodeInstant, Rate, Span};
 
 use super::book::Entry;
@@ -9,6 +10,7 @@ use super::kernel::{self, Kind};
 use super::relative;
 use crate::abi::clock;
 use crate::read::host_instant;
+use crate::wait::due;
 
 /// The kernel's timer, as it was seen.
 pub struct Seen {
@@ -71,6 +73,25 @@ pub fn next_target(entry: &Entry, seen: &Seen) -> Option<NodeInstant> {
     let on = i128::from(entry.every.load(Ordering::Relaxed)) * count;
     let on = i64::try_from(on).ok()?;
     Some(target.saturating_add(Span::from_nanos(on)))
+}
+
+/// The same by the schedule alone, for a timer that somebody else moved to where it belongs: who shares its descriptor. It is
+/// noted to be there.
+pub fn found_by_schedule(entry: &Entry, page: &Page, clock: Clock, seen: &Seen) -> Option<NodeInstant> {
+    /// How late a timer may have begun that was set for a length of time.
+    const LATE: i64 = 200_000;
+    let expires = now()?.saturating_add(seen.left);
+    let shown = due::shown(page, clock, expires)?;
+    let target = NodeInstant::from_nanos(entry.target.load(Ordering::Relaxed));
+    let every = entry.every.load(Ordering::Relaxed);
+    let past = shown.saturating_since(target).as_nanos().saturating_add(TOLERANCE);
+    let (count, off) = if every > 0 { (past.div_euclid(every), past.rem_euclid(every)) } else { (0, past) };
+    if count < 0 || !(0..LATE).contains(&off) {
+        return None;
+    }
+    entry.on_true.store(0, Ordering::Relaxed);
+    entry.told.store(expires.as_nanos(), Ordering::Relaxed);
+    Some(target.saturating_add(Span::from_nanos(every.saturating_mul(count))))
 }
 
 /// How long an interval of the node's lasts on the host's clock, at a rate; never nothing.

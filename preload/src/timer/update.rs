@@ -47,7 +47,10 @@ pub fn update(entry: &Entry, page: &Page) -> Next {
     }
     let Some(seen) = phase::Seen::look(kind, id, own_clock(entry)) else { return forget(entry) };
     let Some(now) = phase::now() else { return Next::Soon };
-    let target = phase::next_target(entry, &seen);
+    let target = phase::next_target(entry, &seen).or_else(|| {
+        let sought = !seen.is_over() && kind == Kind::Descriptor;
+        sought.then(|| phase::found_by_schedule(entry, page, clock_of(entry), &seen)).flatten()
+    });
     if is_cancelable(entry) {
         let since = instant(&entry.seen);
         entry.seen.store(now.as_nanos(), Ordering::Relaxed);
