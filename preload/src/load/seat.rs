@@ -120,7 +120,7 @@ pub fn leave() {
         hint.store(0, Ordering::Relaxed);
     }
     PRIVATE.pid.store(sys::getpid().unsigned_abs(), Ordering::Relaxed);
-    timer::book::settle_in_child();
+    timer::settle_in_child();
     if let (Some(evidence), Some(now)) = (STATE.evidence(), host_instant(clock::MONOTONIC)) {
         let namespace = NAMESPACE.load(Ordering::Relaxed);
         take(evidence, now, |head| is_of(head, namespace) && is_dead(head.state()));

@@ -112,6 +112,11 @@ pub unsafe fn by_number(number: usize, [one, two, three]: [usize; 3]) -> isize {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn read(descriptor: i32, to: *mut c_void, count: usize) -> isize {
     let Some(real) = real::read() else { return missing() };
+    if timer::is_nothing_cancelable() {
+        // SAFETY: the caller's contract.
+        return unsafe { real(descriptor, to, count) };
+    }
+    timer::watch_over_inherited();
     // SAFETY: the caller's contract.
     let result = unsafe { real(descriptor, to, count) };
     if timer::is_canceled(descriptor) { errno::result(-ECANCELED) } else { result }
@@ -124,6 +129,11 @@ unsafe extern "C" fn read(descriptor: i32, to: *mut c_void, count: usize) -> isi
 #[unsafe(no_mangle)]
 unsafe extern "C" fn __read_chk(descriptor: i32, to: *mut c_void, count: usize, size: usize) -> isize {
     let Some(real) = real::__read_chk() else { return missing() };
+    if timer::is_nothing_cancelable() {
+        // SAFETY: the caller's contract.
+        return unsafe { real(descriptor, to, count, size) };
+    }
+    timer::watch_over_inherited();
     // SAFETY: the caller's contract.
     let result = unsafe { real(descriptor, to, count, size) };
     if timer::is_canceled(descriptor) { errno::result(-ECANCELED) } else { result }
@@ -134,6 +144,7 @@ unsafe extern "C" fn __read_chk(descriptor: i32, to: *mut c_void, count: usize, 
 /// # Safety
 /// As for the system call.
 pub unsafe fn by_read(descriptor: usize, to: usize, count: usize) -> isize {
+    timer::watch_over_inherited();
     // SAFETY: the kernel checks the pointers.
     let result = unsafe { sys::syscall3(nr::READ, descriptor, to, count) };
     if timer::is_canceled(descriptor as i32) { -ECANCELED } else { result }

@@ -43,11 +43,7 @@ fn note(descriptor: i32, clock: i32) {
         return;
     }
     if let Some(entry) = book::descriptor_or_new(descriptor) {
-        sys::thread::with_signals_blocked(|| {
-            let held = entry.hold();
-            held.is(Kind::Descriptor, descriptor);
-            held.entry.clock.store(clock as u32 + 1, Ordering::Relaxed);
-        });
+        timer::begin_anew(entry, clock as u32 + 1);
     }
 }
 

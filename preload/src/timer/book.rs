@@ -139,15 +139,18 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
     chunks.flat_map(|chunk| &chunk.0).chain(core::iter::once(real()))
 }
 
-/// In a forked child: nobody is at any entry, and only descriptors are timers of its own too.
-pub fn settle_in_child() {
+/// In a forked child: nobody is at any entry, and only descriptors are timers of its own too. Whether there are any.
+pub fn settle_in_child() -> bool {
+    let mut any = false;
     for entry in all() {
         let kept = entry.word.is_open() && entry.kind() == Kind::Descriptor;
+        any |= kept;
         entry.word.reset(kept.then_some(SETTER));
         if entry.kind() != Kind::Descriptor {
             entry.name.store(0, Ordering::Relaxed);
         }
     }
+    any
 }
 
 impl Entry {

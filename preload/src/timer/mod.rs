@@ -91,6 +91,9 @@ pub fn set(held: Held, id: i32, flags: usize, to: &Setting) -> Result<Course, i3
     entry.schedule.store(clock as u32, Ordering::Relaxed);
     entry.flags.store(flags as u32, Ordering::Relaxed);
     entry.every.store(every.as_nanos(), Ordering::Relaxed);
+    if is_cancelable(entry) {
+        ATTENTION.store(1, Ordering::Release);
+    }
     entry.seen.store(now.as_nanos(), Ordering::Relaxed);
     let Some(due) = deadline(clock, target, now).due(page) else { return Ok(Course::Straight) };
     update::arm(entry, page, target, &due)?;
@@ -126,6 +129,16 @@ pub fn left(entry: &Entry) -> Option<Setting> {
     })
 }
 
+/// Not 0: there was ever a timer whose reads may fail, or one that is shared with a parent.
+static ATTENTION: AtomicUsize = AtomicUsize::new(0);
+
+/// Before a read of a descriptor: whether it is nobody's but the real function's. A timer that is first set so by another
+/// thread while it is read expires once instead.
+#[inline(always)]
+pub fn is_nothing_cancelable() -> bool {
+    ATTENTION.load(Ordering::Relaxed) == 0
+}
+
 /// After a read of a descriptor: whether it is to fail with ECANCELED, since the clock was set. The timer is then armed again.
 #[inline(always)]
 pub fn is_canceled(descriptor: i32) -> bool {
@@ -135,7 +148,8 @@ pub fn is_canceled(descriptor: i32) -> bool {
 #[cold]
 fn was_canceled(descriptor: i32) -> bool {
     let Some(entry) = book::descriptor(descriptor) else { return false };
-    if !forget_cancellation(entry) {
+    // Who has closed it without reading it may have something else there by now.
+    if !forget_cancellation(entry) || kernel::look(Kind::Descriptor, descriptor).is_err() {
         return false;
     }
     sys::thread::with_signals_blocked(|| {
@@ -156,12 +170,48 @@ fn was_canceled(descriptor: i32) -> bool {
     true
 }
 
+/// A descriptor is new, or another's: of what was there before nothing is known.
+pub fn begin_anew(entry: &'static Entry, clock: u32) {
+    sys::thread::with_signals_blocked(|| {
+        let held = entry.hold();
+        forget_cancellation(entry);
+        held.entry.clock.store(clock, Ordering::Relaxed);
+    });
+}
+
 fn forget_cancellation(entry: &Entry) -> bool {
     let was = entry.canceled.swap(0, Ordering::AcqRel) != 0;
     if was {
         CANCELED.fetch_sub(1, Ordering::AcqRel);
     }
     was
+}
+
+/// Not 0: this is a forked child, and nobody watches over the timers that it shares with its parent.
+static INHERITED: AtomicUsize = AtomicUsize::new(0);
+
+/// In a forked child: its descriptors are timers of its own too. A helper for them is made when it waits for something: most
+/// children do no more than to become another program.
+pub fn settle_in_child() {
+    let any = book::settle_in_child();
+    INHERITED.store(any.into(), Ordering::Relaxed);
+    if any {
+        ATTENTION.store(1, Ordering::Relaxed);
+    }
+}
+
+/// Before a wait: whoever may wait for a timer that its parent has armed has a helper for it.
+#[inline(always)]
+pub fn watch_over_inherited() {
+    if INHERITED.load(Ordering::Relaxed) != 0 {
+        watch();
+    }
+}
+
+#[cold]
+fn watch() {
+    INHERITED.store(0, Ordering::Relaxed);
+    helper::is_there();
 }
 
 /// What an entry holds of a descriptor is also of another one that was made of it.
@@ -171,16 +221,14 @@ pub fn copy(from: i32, to: i32) {
     else {
         // What was there before is closed.
         if let Some(entry) = book::descriptor(to) {
-            sys::thread::with_signals_blocked(|| {
-                let held = entry.hold();
-                held.entry.clock.store(0, Ordering::Relaxed);
-            });
+            begin_anew(entry, 0);
         }
         return;
     };
     let Some(new) = book::descriptor_or_new(to).filter(|_| from != to) else { return };
     sys::thread::with_signals_blocked(|| {
         let held = new.hold();
+        forget_cancellation(new);
         for (word, was) in [(&new.target, &old.target), (&new.every, &old.every), (&new.told, &old.told)] {
             word.store(was.load(Ordering::Relaxed), Ordering::Relaxed);
         }

@@ -2,7 +2,6 @@
 
 use core::sync::atomic::Ordering;
 
-use falseticker_page::layout::{Clock, Page};
 use falseticker_page::time::{NodeInstant, Rate, Span};
 
 use super::book::Entry;
@@ -10,7 +9,6 @@ use super::kernel::{self, Kind};
 use super::relative;
 use crate::abi::clock;
 use crate::read::host_instant;
-use crate::wait::due;
 
 /// The kernel's timer, as it was seen.
 pub struct Seen {
@@ -58,13 +56,16 @@ impl Seen {
 
 /// How far off what the kernel was told a timer may be seen: a microsecond for its own rounding (`setitimer` rounds to one).
 const TOLERANCE: i64 = 2_000;
+/// The same of one that comes once: a child that shares it may have moved it at the same moment to the same place.
+const TOLERANCE_ONCE: i64 = 100_000;
 
 /// The node's instant of the next expiry; `None` when the timer is not where it was left.
 pub fn next_target(entry: &Entry, seen: &Seen) -> Option<NodeInstant> {
     let target = NodeInstant::from_nanos(entry.target.load(Ordering::Relaxed));
     let (told, every) = (entry.told.load(Ordering::Relaxed), entry.told_every.load(Ordering::Relaxed));
     let past = i128::from(seen.expires) - i128::from(told);
-    let doubt = i128::from(seen.doubt + TOLERANCE);
+    let tolerance = if every > 0 { TOLERANCE } else { TOLERANCE_ONCE };
+    let doubt = i128::from(seen.doubt + tolerance);
     let count = if every > 0 { (past + doubt).div_euclid(i128::from(every)) } else { 0 };
     let off = past - count * i128::from(every);
     if count < 0 || off.abs() > doubt {
@@ -75,23 +76,14 @@ pub fn next_target(entry: &Entry, seen: &Seen) -> Option<NodeInstant> {
     Some(target.saturating_add(Span::from_nanos(on)))
 }
 
-/// The same by the schedule alone, for a timer that somebody else moved to where it belongs: who shares its descriptor. It is
-/// noted to be there.
-pub fn found_by_schedule(entry: &Entry, page: &Page, clock: Clock, seen: &Seen) -> Option<NodeInstant> {
-    /// How late a timer may have begun that was set for a length of time.
-    const LATE: i64 = 200_000;
-    let expires = now()?.saturating_add(seen.left);
-    let shown = due::shown(page, clock, expires)?;
-    let target = NodeInstant::from_nanos(entry.target.load(Ordering::Relaxed));
-    let every = entry.every.load(Ordering::Relaxed);
-    let past = shown.saturating_since(target).as_nanos().saturating_add(TOLERANCE);
-    let (count, off) = if every > 0 { (past.div_euclid(every), past.rem_euclid(every)) } else { (0, past) };
-    if count < 0 || !(0..LATE).contains(&off) {
-        return None;
+/// The first expiry of a periodic timer after an instant of the node's; of one that comes once it is the only one.
+pub fn next_after(target: NodeInstant, every: Span, shown: NodeInstant) -> NodeInstant {
+    let past = shown.saturating_since(target).as_nanos();
+    if every <= Span::ZERO || past < 0 {
+        return target;
     }
-    entry.on_true.store(0, Ordering::Relaxed);
-    entry.told.store(expires.as_nanos(), Ordering::Relaxed);
-    Some(target.saturating_add(Span::from_nanos(every.saturating_mul(count))))
+    let count = (past / every.as_nanos()).saturating_add(1);
+    target.saturating_add(Span::from_nanos(count.saturating_mul(every.as_nanos())))
 }
 
 /// How long an interval of the node's lasts on the host's clock, at a rate; never nothing.

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering;
 
-use falseticker_page::layout::Page;
+use falseticker_page::layout::{Clock, Page};
 use falseticker_page::time::{HostInstant, NodeInstant, Span};
 
 use super::book::{self, Entry};
@@ -33,9 +33,59 @@ impl Next {
     }
 }
 
-/// Moves every timer to where the schedule has it now.
+/// After how many timers the schedule is asked whether it has changed again.
+const STRETCH: usize = 64;
+
+/// Moves every timer to where the schedule has it now: first what would expire too early or too late if it came last, for
+/// thousands of timers take longer than any of them may be late. When the schedule changes meanwhile, it ends, to be begun anew.
 pub fn update_all(page: &Page) -> Next {
-    book::all().map(|entry| update(entry, page)).fold(Next::Change, Next::sooner)
+    let word = page.header.word.load(Ordering::Acquire);
+    let armed = || book::all().filter(|entry| entry.is_armed());
+    let soon = phase::now().map(|now| Soon::look(page, now));
+    for entry in armed().filter(|entry| soon.as_ref().is_none_or(|soon| soon.has(entry))) {
+        update(entry, page);
+    }
+    let mut next = Next::Change;
+    for (count, entry) in armed().enumerate() {
+        if count % STRETCH == 0 && page.header.word.load(Ordering::Acquire) != word {
+            return Next::At(HostInstant::from_nanos(0));
+        }
+        next = next.sooner(update(entry, page));
+    }
+    next
+}
+
+/// What comes within a short time, on the host's clocks and the node's: told without asking anybody of each timer.
+struct Soon {
+    until: HostInstant,
+    /// How far the host's clocks are ahead of CLOCK_MONOTONIC.
+    ahead: [Span; 3],
+    /// The most that the node's clocks show until then.
+    shows: [NodeInstant; 3],
+}
+
+impl Soon {
+    const LOOKS: i64 = 20;
+    const STEP: i64 = 5_000_000;
+
+    fn look(page: &Page, now: HostInstant) -> Self {
+        let after = |steps: i64| now.saturating_add(Span::from_nanos(steps * Self::STEP));
+        let most = |clock| {
+            let shown = (0..=Self::LOOKS).filter_map(|steps| due::shown(page, clock, after(steps)));
+            shown.max().unwrap_or(NodeInstant::from_nanos(i64::MAX))
+        };
+        let ahead = |clock| due::host_ahead(due::host_id(clock)).unwrap_or(Span::ZERO);
+        Soon { until: after(Self::LOOKS), ahead: Clock::ALL.map(ahead), shows: Clock::ALL.map(most) }
+    }
+
+    /// Whether the kernel has a timer expire until then, or the schedule has it due.
+    fn has(&self, entry: &Entry) -> bool {
+        let clock = clock_of(entry) as usize;
+        let on_true = entry.on_true.load(Ordering::Relaxed) != 0;
+        let ahead = if on_true { self.ahead[clock] } else { Span::ZERO };
+        let told = instant(&entry.told).saturating_add(ahead.saturating_neg());
+        told < self.until || entry.target.load(Ordering::Relaxed) <= self.shows[clock].as_nanos()
+    }
 }
 
 /// Moves a timer, if it is armed and nobody sets it.
@@ -45,12 +95,17 @@ pub fn update(entry: &Entry, page: &Page) -> Next {
     if entry.canceled.load(Ordering::Acquire) != 0 {
         return Next::Change;
     }
-    let Some(seen) = phase::Seen::look(kind, id, own_clock(entry)) else { return forget(entry) };
     let Some(now) = phase::now() else { return Next::Soon };
-    let target = phase::next_target(entry, &seen).or_else(|| {
-        let sought = !seen.is_over() && kind == Kind::Descriptor;
-        sought.then(|| phase::found_by_schedule(entry, page, clock_of(entry), &seen)).flatten()
-    });
+    if let Some(due) = where_it_was_left(entry, page, now) {
+        return next_turn(entry, &due);
+    }
+    let Some(seen) = phase::Seen::look(kind, id, own_clock(entry)) else { return forget(entry) };
+    let (seen, target) = match phase::next_target(entry, &seen) {
+        None if kind == Kind::Descriptor && !seen.is_over() => {
+            adopt(entry, page, now).map_or((seen, None), |(seen, target)| (seen, Some(target)))
+        }
+        known => (seen, known),
+    };
     if is_cancelable(entry) {
         let since = instant(&entry.seen);
         entry.seen.store(now.as_nanos(), Ordering::Relaxed);
@@ -68,7 +123,7 @@ pub fn update(entry: &Entry, page: &Page) -> Next {
     }
     let Some(target) = target else { return forget(entry) };
     let Some(due) = deadline(clock_of(entry), target, now).due(page) else { return Next::Soon };
-    if is_where_it_should_be(entry, &seen, &due) {
+    if is_where_it_should_be(entry, seen.expires(), &due) {
         return next_turn(entry, &due);
     }
     let comes_first = seen.left < due::until_change(page, now).unwrap_or(Span::ZERO);
@@ -82,8 +137,48 @@ pub fn update(entry: &Entry, page: &Page) -> Next {
     }
 }
 
+/// A timer that is not where it was left, but where the schedule has it now: a child that shares it has moved it, or it was
+/// moved by the name of another descriptor.
+fn adopt(entry: &Entry, page: &Page, now: HostInstant) -> Option<(phase::Seen, NodeInstant)> {
+    let shown = due::shown(page, clock_of(entry), now)?;
+    let every = Span::from_nanos(entry.every.load(Ordering::Relaxed));
+    let target =
+        phase::next_after(NodeInstant::from_nanos(entry.target.load(Ordering::Relaxed)), every, shown);
+    let due = deadline(clock_of(entry), target, now).due(page)?;
+    let (on_true, expected, by) = if due.on_true {
+        (1, target.as_nanos(), due::host_id(clock_of(entry)))
+    } else {
+        (0, due.at.as_nanos(), clock::MONOTONIC)
+    };
+    let seen = phase::Seen::look(entry.kind(), entry.id.load(Ordering::Relaxed), by)?;
+    if seen.is_over() || (seen.expires() - expected).abs() > SAME_PLACE {
+        return None;
+    }
+    let pace = if due.on_true { every } else { phase::on_host(every, due.rate_then()) };
+    entry.target.store(target.as_nanos(), Ordering::Relaxed);
+    entry.on_true.store(on_true, Ordering::Relaxed);
+    entry.told.store(seen.expires(), Ordering::Relaxed);
+    entry.told_every.store(pace.as_nanos(), Ordering::Relaxed);
+    Some((seen, target))
+}
+
+/// How far off a timer is where it should be: a descriptor's instant is exact; of a length of time the kernel began a little
+/// later.
+const SAME_PLACE: i64 = 100_000;
+
+/// When a timer is due that has not expired since it was set, and need not be moved: the kernel is not even asked.
+fn where_it_was_left(entry: &Entry, page: &Page, now: HostInstant) -> Option<Due> {
+    if is_cancelable(entry) {
+        return None;
+    }
+    let target = NodeInstant::from_nanos(entry.target.load(Ordering::Relaxed));
+    let due = deadline(clock_of(entry), target, now).due(page)?;
+    let is_ahead = due.at > now.saturating_add(Span::from_nanos(SAME_PLACE));
+    (is_ahead && is_where_it_should_be(entry, entry.told.load(Ordering::Relaxed), &due)).then_some(due)
+}
+
 /// Whether the kernel has the timer where the schedule has it.
-fn is_where_it_should_be(entry: &Entry, seen: &phase::Seen, due: &Due) -> bool {
+fn is_where_it_should_be(entry: &Entry, expires: i64, due: &Due) -> bool {
     let on_true = entry.on_true.load(Ordering::Relaxed) != 0;
     if on_true || due.on_true {
         return on_true && due.on_true;
@@ -91,8 +186,7 @@ fn is_where_it_should_be(entry: &Entry, seen: &phase::Seen, due: &Due) -> bool {
     let every = Span::from_nanos(entry.every.load(Ordering::Relaxed));
     let same_pace =
         phase::on_host(every, due.rate_then()).as_nanos() == entry.told_every.load(Ordering::Relaxed);
-    // A descriptor's instant is exact; of a length of time the kernel began a little later.
-    same_pace && (seen.expires() - due.at.as_nanos()).abs() < 100_000
+    same_pace && (expires - due.at.as_nanos()).abs() < SAME_PLACE
 }
 
 /// Arms the kernel's timer for a target of the node's, which is due so.

@@ -16,6 +16,7 @@ use crate::abi::{Timespec, clock};
 use crate::read::host_instant;
 use crate::state::STATE;
 use crate::sys::errno::ETIMEDOUT;
+use crate::timer;
 
 /// A wait that began now, for a length of time.
 pub struct Relative {
@@ -26,6 +27,7 @@ pub struct Relative {
 /// The page, where lengths of time are the node's own.
 #[inline(always)]
 pub fn is_affected() -> bool {
+    timer::watch_over_inherited();
     STATE.page().is_some_and(Page::monotonic)
 }
 
@@ -37,7 +39,9 @@ pub fn span(given: Timespec) -> Option<Span> {
 
 impl Relative {
     /// A wait that begins now; `None` where it is the kernel's, or has no length.
+    #[inline]
     pub fn begin(clock: Clock, length: Span) -> Option<Self> {
+        timer::watch_over_inherited();
         let page = STATE.page().filter(|page| page.monotonic() && page.check().is_ok())?;
         if length <= Span::ZERO {
             return None;
