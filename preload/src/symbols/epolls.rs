@@ -30,6 +30,10 @@ fn millis(left: &Timespec) -> i32 {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn epoll_wait(epoll: i32, events: Events, room: i32, length: i32) -> i32 {
     let Some(real) = real::epoll_wait() else { return missing() };
+    if !relative::is_affected() {
+        // SAFETY: the caller's contract.
+        return unsafe { real(epoll, events, room, length) };
+    }
     let none: Mask = core::ptr::null_mut();
     // SAFETY: everywhere the caller's contract.
     unsafe {
@@ -50,6 +54,10 @@ unsafe extern "C" fn epoll_wait(epoll: i32, events: Events, room: i32, length: i
 #[unsafe(no_mangle)]
 unsafe extern "C" fn epoll_pwait(epoll: i32, events: Events, room: i32, length: i32, mask: Mask) -> i32 {
     let Some(real) = real::epoll_pwait() else { return missing() };
+    if !relative::is_affected() {
+        // SAFETY: the caller's contract.
+        return unsafe { real(epoll, events, room, length, mask) };
+    }
     // SAFETY: everywhere the caller's contract.
     unsafe {
         match (of_millis(length), real::epoll_pwait2()) {
@@ -77,6 +85,10 @@ unsafe extern "C" fn epoll_pwait2(
     mask: Mask,
 ) -> i32 {
     let Some(real) = real::epoll_pwait2() else { return missing() };
+    if !relative::is_affected() {
+        // SAFETY: the caller's contract.
+        return unsafe { real(epoll, events, room, length, mask) };
+    }
     // SAFETY: everywhere the caller's contract.
     unsafe {
         match of_timespec(length) {

@@ -53,6 +53,10 @@ fn missing() -> i32 {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn poll(descriptors: Descriptors, count: u64, millis: i32) -> i32 {
     let Some(straight) = real::poll() else { return missing() };
+    if !relative::is_affected() {
+        // SAFETY: the caller's contract.
+        return unsafe { straight(descriptors, count, millis) };
+    }
     // SAFETY: everywhere the caller's contract.
     unsafe {
         match (of_millis(millis), real::ppoll()) {
@@ -71,6 +75,10 @@ unsafe extern "C" fn poll(descriptors: Descriptors, count: u64, millis: i32) -> 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ppoll(descriptors: Descriptors, count: u64, length: *const Timespec, mask: Mask) -> i32 {
     let Some(real) = real::ppoll() else { return missing() };
+    if !relative::is_affected() {
+        // SAFETY: the caller's contract.
+        return unsafe { real(descriptors, count, length, mask) };
+    }
     // SAFETY: everywhere the caller's contract.
     unsafe {
         match of_timespec(length) {
@@ -87,6 +95,10 @@ unsafe extern "C" fn ppoll(descriptors: Descriptors, count: u64, length: *const 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn __poll_chk(descriptors: Descriptors, count: u64, millis: i32, size: usize) -> i32 {
     let Some(straight) = real::__poll_chk() else { return missing() };
+    if !relative::is_affected() {
+        // SAFETY: the caller's contract.
+        return unsafe { straight(descriptors, count, millis, size) };
+    }
     // SAFETY: everywhere the caller's contract.
     unsafe {
         match (of_millis(millis), real::__ppoll_chk()) {
@@ -111,6 +123,10 @@ unsafe extern "C" fn __ppoll_chk(
     size: usize,
 ) -> i32 {
     let Some(real) = real::__ppoll_chk() else { return missing() };
+    if !relative::is_affected() {
+        // SAFETY: the caller's contract.
+        return unsafe { real(descriptors, count, length, mask, size) };
+    }
     // SAFETY: everywhere the caller's contract.
     unsafe {
         match of_timespec(length) {

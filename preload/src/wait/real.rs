@@ -16,15 +16,21 @@ use crate::timer::kernel::Setting;
 const MISSING: usize = 1;
 
 /// The address that `slot` holds, or that `find` finds for it.
-fn resolve(slot: &AtomicUsize, find: impl Fn() -> usize) -> Option<usize> {
+#[inline(always)]
+fn resolve(slot: &AtomicUsize, find: fn() -> usize) -> Option<usize> {
     match slot.load(Ordering::Relaxed) {
         known if known > MISSING => Some(known),
-        _ => {
-            let found = find();
-            slot.store(if found == 0 { MISSING } else { found }, Ordering::Relaxed);
-            (found != 0).then_some(found)
-        }
+        _ => look_for(slot, find),
     }
+}
+
+/// Apart, so that whoever calls it needs no room on its stack for what is done once.
+#[cold]
+#[inline(never)]
+fn look_for(slot: &AtomicUsize, find: fn() -> usize) -> Option<usize> {
+    let found = find();
+    slot.store(if found == 0 { MISSING } else { found }, Ordering::Relaxed);
+    (found != 0).then_some(found)
 }
 
 macro_rules! functions {
