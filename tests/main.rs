@@ -5,6 +5,7 @@
 //! `falseticker status --json` says. Counts come from variables (`FALSETICKER_KILLS`), and are printed.
 //! With `--nocapture` the table of waits is printed too.
 
+mod armed;
 mod bad_input;
 mod early;
 mod evidence;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         wait_stress::trials(),
         programs::trials(),
         waits::trials(),
+        armed::trials(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
     if arguments.nocapture {

@@ -6,7 +6,7 @@
 
 mod bad_input;
 mod columns;
-mod starved;
+pub mod starved;
 mod table;
 mod waiter;
 
