@@ -21,34 +21,35 @@ const SPARE: f64 = 0.1;
 
 /// One way's count so far.
 #[derive(Clone, Copy, Debug)]
-struct Ticks {
+pub struct Ticks {
     count: u64,
     early: u64,
 }
 
 /// What was to be seen at an instant.
-struct Look {
-    at: i64,
+pub struct Look {
+    pub at: i64,
     /// The processor's time so far, in seconds.
     cpu: f64,
-    ways: BTreeMap<String, Ticks>,
+    pub ways: BTreeMap<String, Ticks>,
 }
 
-struct Ticker {
-    live: Live,
+/// A program that ticks.
+pub struct Ticker {
+    pub live: Live,
     pid: i32,
 }
 
 impl Ticker {
     #[track_caller]
-    fn new(mut live: Live) -> Self {
+    pub fn new(mut live: Live) -> Self {
         let line = live.line();
         let pid = line.strip_prefix("ready ").and_then(|pid| pid.parse().ok());
         Ticker { pid: pid.unwrap_or_else(|| panic!("it says {line:?}")), live }
     }
 
     #[track_caller]
-    fn look(&mut self) -> Look {
+    pub fn look(&mut self) -> Look {
         let at = mono();
         self.live.say("ticks");
         let line = self.live.line();
@@ -82,15 +83,22 @@ pub fn cpu_in(stat: &str) -> f64 {
     f64::from(ticks) / 100.0
 }
 
+/// A span, in seconds.
 #[expect(clippy::cast_precision_loss, reason = "spans of a test")]
-fn seconds(from: i64, to: i64) -> f64 {
+pub fn seconds(from: i64, to: i64) -> f64 {
     (to - from) as f64 / SECOND as f64
 }
 
+/// How often a way ticked between two looks, and how often too early.
 #[expect(clippy::cast_precision_loss, reason = "ticks of a test")]
-fn between(from: &Look, to: &Look, way: &str) -> (f64, u64) {
+pub fn between(from: &Look, to: &Look, way: &str) -> (f64, u64) {
     let (from, to) = (from.ways[way], to.ways[way]);
     ((to.count - from.count) as f64, to.early - from.early)
+}
+
+/// How many cores it took between two looks.
+pub fn load(from: &Look, to: &Look) -> f64 {
+    (to.cpu - from.cpu) / seconds(from.at, to.at)
 }
 
 /// The two of them, and what they took so far.
@@ -128,8 +136,8 @@ impl Pair {
 }
 
 /// Shows that a program ticks on.
-pub fn ticks_on(lab: &Lab, program: &[&str]) {
-    let bare = Ticker::new(lab.bare_live(program[0], &program[1..]));
+pub fn ticks_on(lab: &Lab, program: &[String]) {
+    let bare = Ticker::new(lab.bare_live(&program[0], &program[1..]));
     let under = Ticker::new(lab.run("a", &[], program).live());
     let mut pair = Pair { bare, under, report: String::new() };
     std::thread::sleep(HOLD);
@@ -139,11 +147,7 @@ pub fn ticks_on(lab: &Lab, program: &[&str]) {
     forward(lab, &mut pair);
     back(lab, &mut pair, "back to the truth");
     let last = pair.look();
-    let load = |which: usize| {
-        let (from, to): (&Look, &Look) = (&first[which], &last[which]);
-        (to.cpu - from.cpu) / seconds(from.at, to.at)
-    };
-    let (bare, under) = (load(0), load(1));
+    let (bare, under) = (load(&first[0], &last[0]), load(&first[1], &last[1]));
     eprintln!(
         "{}: {:.1} % of a core, bare {:.1} %; ticks in {SPAN:?} (bare):{}",
         program[0].rsplit('/').next().unwrap_or_default(),
