@@ -79,13 +79,13 @@ unsafe fn set(descriptor: i32, flags: usize, new: *const Setting, old: *mut Sett
     if STATE.page().is_none() || flags & !(ABSOLUTE | CANCEL_ON_SET) != 0 {
         return straight();
     }
-    // SAFETY: the kernel has read there.
-    let Some(wanted) = (unsafe { super::timers::read_valid(new) }) else { return straight() };
     let Some(clock) = clock_of(descriptor) else { return straight() };
     let Some(entry) = book::descriptor_or_new(descriptor) else { return straight() };
     if !timer::is_ours(clock, flags) && !entry.is_armed() {
         return straight();
     }
+    // SAFETY: the kernel has read there.
+    let Some(wanted) = (unsafe { super::timers::read_valid(new) }) else { return straight() };
     // SAFETY: the caller's contract.
     unsafe { super::timers::set(entry, (Kind::Descriptor, descriptor), clock, flags, &wanted, old, straight) }
 }
