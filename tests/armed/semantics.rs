@@ -29,7 +29,31 @@ pub fn trials() -> Vec<Trial> {
             spec.shown_by(move |lab| show(lab, libc, name))
         })
     };
-    of("glibc").chain(of("musl")).collect()
+    let exec = ["glibc", "musl"].map(|libc| {
+        let spec = spec(format!("armed timers: setitimer's goes on over exec, as it was set ({libc})"));
+        let spec =
+            if libc == "musl" { spec.needs("musl-gcc", "musl-tools") } else { spec.needs("cc", "gcc") };
+        spec.shown_by(move |lab| over_exec(lab, libc))
+    });
+    of("glibc").chain(of("musl")).chain(exec).collect()
+}
+
+/// Bare a second; half of it where all clocks run twice as fast.
+fn over_exec(lab: &Lab, libc: &str) {
+    let target = lab.target("armed").of(libc);
+    let words = [target.path().display().to_string(), "outlives".to_owned()];
+    let fast = ["--monotonic", "--clock", "all", "--drift", "2x"];
+    for (done, expected) in [(lab.bare(&words), SECOND), (lab.run("a", &fast, &words).done(), SECOND / 2)] {
+        let took = done.text().strip_prefix("took ").and_then(|took| took.parse::<i64>().ok());
+        let took = took.unwrap_or_else(|| panic!("{}", done.report()));
+        // The kernel takes microseconds.
+        assert!(
+            (expected - 1000..expected + SECOND / 3).contains(&took),
+            "{} ms\n{}",
+            ms(took),
+            done.report()
+        );
+    }
 }
 
 fn show(lab: &Lab, libc: &str, name: &str) {
