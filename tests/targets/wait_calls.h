@@ -14,12 +14,16 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <sys/sem.h>
 #include <sys/syscall.h>
 #include <threads.h>
 #include <unistd.h>
 
 #ifndef SYS_futex_waitv
 #define SYS_futex_waitv 449
+#endif
+#ifndef SYS_epoll_pwait2
+#define SYS_epoll_pwait2 441
 #endif
 #ifndef CLOCK_TAI
 #define CLOCK_TAI 11
@@ -62,8 +66,16 @@ struct things {
     mqd_t full, empty;
     uint32_t word, lock;
     int epoll;
-    sigset_t signals;
+    sigset_t signals, all_signals;
+    int signal; /* of its timer */
+    int child, asks, answers[2]; /* whose own timer it is */
+    int64_t every, over, count; /* of a timer that expires more than once */
 };
+
+/* A System V semaphore that nobody raises: one for all, since such outlive their processes. */
+static int system_v;
+static inline void make_system_v(void) { system_v = semget(IPC_PRIVATE, 1, 0600); }
+static inline void remove_system_v(void) { semctl(system_v, 0, IPC_RMID); }
 
 /* Results are error numbers: 0, or as libc says. */
 #define OF(call) ((call) < 0 ? errno : 0)
@@ -86,15 +98,19 @@ static inline int wait_for_many(struct things *t, const struct timespec *until, 
     struct one_of_many waiter = {0, (uint64_t)(uintptr_t)&t->word, 2 /* 32 bits wide */ | FUTEX_PRIVATE_FLAG, 0};
     return OF(syscall(SYS_futex_waitv, &waiter, 1, 0, until, clock));
 }
-static inline int select_for(const struct timespec *span) {
-    struct timeval for_ = {span->tv_sec, span->tv_nsec / 1000};
-    return OF(select(0, 0, 0, 0, &for_));
-}
-static inline int no_signal(struct things *t, const struct timespec *span) {
-    int result = OF(sigtimedwait(&t->signals, 0, span));
-    return result == EAGAIN ? 0 : result;
+#define TIMEVAL(span) (struct timeval[]){{(span)->tv_sec, (span)->tv_nsec / 1000}}
+/* Where the kernel writes down what is left. */
+#define COPY(span) ((span) ? (struct timespec[]){*(span)} : 0)
+/* Nothing came: the time is up. */
+static inline int of_none(int result) { return result == EAGAIN ? 0 : result; }
+#define NONE_OF(call) of_none(OF(call))
+static inline int lower(const struct timespec *span, int by_number) {
+    struct sembuf down = {0, -1, 0};
+    return NONE_OF(by_number ? syscall(SYS_semtimedop, system_v, &down, 1, span) : semtimedop(system_v, &down, 1, span));
 }
 static inline int millis(const struct timespec *span) { return nanos(*span) / 1000000; }
+static inline unsigned seconds(const struct timespec *span) { return (nanos(*span) + SECOND - 1) / SECOND; }
+#define EVENT &(struct epoll_event){0}
 static inline int send_to(mqd_t queue, const struct timespec *until) { return OF(mq_timedsend(queue, "x", 1, 0, until)); }
 static inline int receive_from(mqd_t queue, const struct timespec *until) {
     char text[64];
@@ -108,10 +124,14 @@ extern int old_broadcast(void *);
 __asm__(".symver old_broadcast, pthread_cond_broadcast@GLIBC_2.2.5");
 extern int old_clockwait(pthread_cond_t *, pthread_mutex_t *, clockid_t, const struct timespec *);
 __asm__(".symver old_clockwait, pthread_cond_clockwait@GLIBC_2.30");
+/* What _FORTIFY_SOURCE makes of their namesakes. */
+extern int __poll_chk(struct pollfd *, nfds_t, int, size_t);
+extern int __ppoll_chk(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *, size_t);
 #endif
 
-/* Whether the time is an instant of the clock or a length. */
-enum form { UNTIL, FOR };
+/* Whether the time is an instant of the clock or a length: a `timespec`, or a number of such units. */
+enum form { UNTIL, FOR, MICROS, MILLIS, SECONDS };
+static const int64_t units[] = {1, 1, 1000, 1000000, SECOND};
 /* LOCK: it ends with ETIMEDOUT and nothing else. LOOP: so too, but a program has to expect spurious wake-ups, and looks again.
  * SLEEP: it ends with 0. */
 enum kind { LOCK, LOOP, SLEEP };
@@ -148,18 +168,34 @@ enum kind { LOCK, LOOP, SLEEP };
     X("FUTEX_LOCK_PI2(MONOTONIC)", MONO, UNTIL, LOCK, futex(&t->lock, FUTEX_LOCK_PI2, 0, until, 0))                    \
     X("futex_waitv(MONOTONIC)", MONO, UNTIL, LOOP, wait_for_many(t, until, MONO))                                      \
     X("clock_nanosleep(MONOTONIC)", MONO, UNTIL, SLEEP, clock_nanosleep(MONO, TIMER_ABSTIME, until, 0))                \
-    X("clock_nanosleep(relative)", MONO, FOR, SLEEP, clock_nanosleep(REAL, 0, until, 0))                     \
+    X("clock_nanosleep(REALTIME,relative)", MONO, FOR, SLEEP, clock_nanosleep(REAL, 0, until, 0))                      \
+    X("clock_nanosleep(MONOTONIC,relative)", MONO, FOR, SLEEP, clock_nanosleep(MONO, 0, until, 0))                     \
+    X("clock_nanosleep(BOOTTIME,relative)", CLOCK_BOOTTIME, FOR, SLEEP, clock_nanosleep(CLOCK_BOOTTIME, 0, until, 0))  \
+    X("SYS_clock_nanosleep(relative)", MONO, FOR, SLEEP, OF(syscall(SYS_clock_nanosleep, MONO, 0, until, 0)))          \
     X("FUTEX_WAIT", MONO, FOR, LOOP, futex(&t->word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 0, until, 0))                    \
+    X("FUTEX_WAIT(shared)", MONO, FOR, LOOP, futex(&t->word, FUTEX_WAIT, 0, until, 0))                                 \
     X("nanosleep", MONO, FOR, SLEEP, OF(nanosleep(until, 0)))                                                          \
-    X("usleep", MONO, FOR, SLEEP, OF(usleep(nanos(*until) / 1000)))                                                    \
-    X("sleep", MONO, FOR, SLEEP, OF((int)sleep((nanos(*until) + SECOND - 1) / SECOND)))                                \
+    X("SYS_nanosleep", MONO, FOR, SLEEP, OF(syscall(SYS_nanosleep, until, 0)))                                         \
+    X("usleep", MONO, MICROS, SLEEP, OF(usleep(nanos(*until) / 1000)))                                                 \
+    X("sleep", MONO, SECONDS, SLEEP, sleep(seconds(until)) ? EINTR : 0)                                                \
     X("thrd_sleep", MONO, FOR, SLEEP, C11(thrd_sleep(until, 0)))                                                       \
-    X("poll", MONO, FOR, SLEEP, OF(poll(0, 0, millis(until))))                                                         \
+    X("poll", MONO, MILLIS, SLEEP, OF(poll(0, 0, millis(until))))                                                      \
+    X("SYS_poll", MONO, MILLIS, SLEEP, OF(syscall(SYS_poll, 0, 0, millis(until))))                                     \
     X("ppoll", MONO, FOR, SLEEP, OF(ppoll(0, 0, until, 0)))                                                            \
-    X("select", MONO, FOR, SLEEP, select_for(until))                                                                   \
+    X("SYS_ppoll", MONO, FOR, SLEEP, OF(syscall(SYS_ppoll, 0, 0, COPY(until), 0, 8)))                                  \
+    X("select", MONO, MICROS, SLEEP, OF(select(0, 0, 0, 0, TIMEVAL(until))))                                           \
+    X("SYS_select", MONO, MICROS, SLEEP, OF(syscall(SYS_select, 0, 0, 0, 0, TIMEVAL(until))))                          \
     X("pselect", MONO, FOR, SLEEP, OF(pselect(0, 0, 0, 0, until, 0)))                                                  \
-    X("epoll_wait", MONO, FOR, SLEEP, OF(epoll_wait(t->epoll, (struct epoll_event[1]){{0}}, 1, millis(until))))        \
-    X("sigtimedwait", MONO, FOR, SLEEP, no_signal(t, until))
+    X("SYS_pselect6", MONO, FOR, SLEEP, OF(syscall(SYS_pselect6, 0, 0, 0, 0, COPY(until), 0)))                         \
+    X("epoll_wait", MONO, MILLIS, SLEEP, OF(epoll_wait(t->epoll, EVENT, 1, millis(until))))                            \
+    X("SYS_epoll_wait", MONO, MILLIS, SLEEP, OF(syscall(SYS_epoll_wait, t->epoll, EVENT, 1, millis(until))))           \
+    X("epoll_pwait", MONO, MILLIS, SLEEP, OF(epoll_pwait(t->epoll, EVENT, 1, millis(until), &t->all_signals)))          \
+    X("SYS_epoll_pwait", MONO, MILLIS, SLEEP, OF(syscall(SYS_epoll_pwait, t->epoll, EVENT, 1, millis(until), 0, 8)))   \
+    X("SYS_epoll_pwait2", MONO, FOR, SLEEP, OF(syscall(SYS_epoll_pwait2, t->epoll, EVENT, 1, until, 0, 8)))            \
+    X("sigtimedwait", MONO, FOR, SLEEP, NONE_OF(sigtimedwait(&t->signals, 0, until)))                                  \
+    X("SYS_rt_sigtimedwait", MONO, FOR, SLEEP, NONE_OF(syscall(SYS_rt_sigtimedwait, &t->signals, 0, until, 8)))        \
+    X("semtimedop", MONO, FOR, SLEEP, lower(until, 0))                                                                 \
+    X("SYS_semtimedop", MONO, FOR, SLEEP, lower(until, 1))
 
 /* What musl does not have. */
 #define CALLS_OF_GLIBC(X)                                                                                              \
@@ -177,12 +213,17 @@ enum kind { LOCK, LOOP, SLEEP };
     X("pthread_rwlock_clockrdlock(MONOTONIC)", MONO, UNTIL, LOCK, pthread_rwlock_clockrdlock(&t->locked, MONO, until)) \
     X("pthread_rwlock_clockwrlock(MONOTONIC)", MONO, UNTIL, LOCK, pthread_rwlock_clockwrlock(&t->locked, MONO, until)) \
     X("sem_clockwait(MONOTONIC)", MONO, UNTIL, LOCK, OF(sem_clockwait(&t->none, MONO, until)))                         \
-    X("pthread_clockjoin_np(MONOTONIC)", MONO, UNTIL, LOCK, pthread_clockjoin_np(t->runs, 0, MONO, until))
+    X("pthread_clockjoin_np(MONOTONIC)", MONO, UNTIL, LOCK, pthread_clockjoin_np(t->runs, 0, MONO, until))            \
+    X("__poll_chk", MONO, MILLIS, SLEEP, OF(__poll_chk(0, 0, millis(until), 0)))                                        \
+    X("__ppoll_chk", MONO, FOR, SLEEP, OF(__ppoll_chk(0, 0, until, 0, 0)))                                              \
+    X("epoll_pwait2", MONO, FOR, SLEEP, OF(epoll_pwait2(t->epoll, EVENT, 1, until, 0)))
+
+#include "wait_timers.h"
 
 #ifdef __GLIBC__
-#define CALLS(X) CALLS_OF_ALL(X) CALLS_OF_GLIBC(X)
+#define CALLS(X) CALLS_OF_ALL(X) CALLS_OF_TIMERS(X) CALLS_OF_GLIBC(X)
 #else
-#define CALLS(X) CALLS_OF_ALL(X)
+#define CALLS(X) CALLS_OF_ALL(X) CALLS_OF_TIMERS(X)
 #endif
 
 static const struct call {

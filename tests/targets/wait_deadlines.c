@@ -69,7 +69,7 @@ static void release(struct things *t, int first) {
         futex(&t->word, FUTEX_WAKE, INT_MAX, 0, 0);
         futex(&t->word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, 0, 0);
     }
-    if (call->kind == SLEEP || call->form == FOR) pthread_kill(waiter, SIGUSR2);
+    if (call->kind == SLEEP || call->form != UNTIL) pthread_kill(waiter, SIGUSR2);
 }
 
 static void pause_for(int millis) {
@@ -111,6 +111,8 @@ static int waits(const struct deadline *deadline) {
     /* Its deadline less now is a length that wraps. */
     if (deadline->sec == INT64_MIN) return 1;
 #endif
+    /* A timer that is set to nothing never expires. */
+    if (is(call->name, "timer") && !deadline->sec && !deadline->nsec) return 1;
     return deadline->is == FAR || deadline->is == NONE;
 }
 
@@ -141,21 +143,25 @@ static void answer(const struct deadline *deadline) {
 /* Those that take no `timespec` have no such deadlines; what cannot be held has no free state; and musl's lock with priority
  * inheritance never ends where the kernel refuses the deadline. */
 static int has(const struct deadline *deadline) {
-    const char *none[] = {"usleep", "sleep", "poll", "select", "epoll_wait",
-                          "sigtimedwait" /* of musl: it begins anew after a signal */};
-    for (unsigned at = 0; at < sizeof none / sizeof *none; at++)
-        if (!strcmp(call->name, none[at])) return 0;
-    /* A wild pointer is the kernel's to refuse: what libc itself looks at may crash. */
+    if (call->form > FOR) return 0;
+#ifndef __GLIBC__
+    /* Its begins anew after a signal. */
+    if (!strcmp(call->name, "sigtimedwait")) return 0;
+#endif
+    /* A wild pointer is the kernel's to refuse: what libc itself looks at may crash, and what this program copies. */
     int has_kernel_look = is(call->name, "FUTEX") || is(call->name, "futex") || is(call->name, "nanosleep") || is(call->name, "mq_");
     if (deadline->is == NOWHERE && !has_kernel_look) return 0;
+    if (deadline->is == NONE && is(call->name, "timer")) return 0;
 #ifndef __GLIBC__
     if (is(call->name, "(PI)") && (is_refused(deadline) || deadline->sec < 0) && !is_free) return 0;
 #endif
-    int has_no_free_state = call->kind == SLEEP || call->form == FOR || is(call->name, "cond") || is(call->name, "cnd");
+    int has_no_free_state = call->kind == SLEEP || call->form != UNTIL || is(call->name, "cond") || is(call->name, "cnd");
     return !(is_free && has_no_free_state);
 }
 
 int main(void) {
+    block_signals();
+    make_system_v();
     for (call = calls; call < calls + COUNT; call++) {
         for (unsigned at = 0; at < sizeof deadlines / sizeof *deadlines; at++) {
             for (is_free = 0; is_free < 2; is_free++) {
@@ -170,5 +176,6 @@ int main(void) {
             }
         }
     }
+    remove_system_v();
     return 0;
 }

@@ -22,10 +22,21 @@ static mqd_t queue(const char *what) {
     return queue;
 }
 
+/* What a timer signals, and what `sigtimedwait` waits for, is for nobody else. Before any thread. */
+static void block_signals(void) {
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGUSR1);
+    sigaddset(&blocked, SIGALRM);
+    for (int signal = SIGRTMIN; signal <= SIGRTMAX; signal++) sigaddset(&blocked, signal);
+    sigprocmask(SIG_BLOCK, &blocked, 0);
+}
+
 /* What is dear is made only for the call that needs it. */
 static void prepare(struct things *t, const char *name) {
     pthread_mutexattr_t robust, inherits;
     pthread_condattr_t mono;
+    static int signals;
     pthread_mutexattr_init(&robust);
     pthread_mutexattr_setrobust(&robust, PTHREAD_MUTEX_ROBUST);
     pthread_mutexattr_init(&inherits);
@@ -57,7 +68,10 @@ static void prepare(struct things *t, const char *name) {
     }
     if (is(name, "mq_timedreceive")) t->empty = queue("empty");
     if (is(name, "epoll")) t->epoll = epoll_create1(0);
+    if (is(name, "timer(")) t->signal = SIGRTMIN + signals++;
+    if (is(name, "itimer") || is(name, "alarm") || is(name, ",thread")) unfit |= helper(t);
     sigemptyset(&t->signals);
     sigaddset(&t->signals, SIGUSR1);
-    if (unfit) fprintf(stderr, "a mutex with priority inheritance: error %d\n", unfit), exit(3);
+    sigfillset(&t->all_signals);
+    if (unfit) fprintf(stderr, "%s: what it waits for is not made: error %d\n", name, unfit), exit(3);
 }

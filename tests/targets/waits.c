@@ -3,11 +3,12 @@
  * It says `pid PID`, a line `thread NAME TID` for each call, and `ready`. Told `go NANOSECONDS`, all wait for as long by their
  * own clocks; when all are about to, it says `waiting`. When all are back, or after MOST_MS, it says what came of each:
  *
- *     NAME CLOCK FORM KIND DEADLINE BEFORE AFTER RESULT SPURIOUS SHOWN USED
+ *     NAME CLOCK FORM KIND DEADLINE BEFORE AFTER RESULT SPURIOUS SHOWN USED COUNT EVERY
  *
- * (clocks, forms and kinds by number, the rest in nanoseconds: the deadline by the call's clock, of a relative wait by CLOCK_MONOTONIC;
- * BEFORE and AFTER by the host's CLOCK_MONOTONIC, SHOWN by the call's clock just after, USED of the CPU by the thread;
- * AFTER is 0 if it still waits), and then `done`. It ends when its standard input does. */
+ * (clocks, forms and kinds by number, the rest in nanoseconds: the deadline by the call's clock, BEFORE and AFTER by the host's
+ * CLOCK_MONOTONIC, SHOWN by the call's clock just after, USED of the CPU by the thread, COUNT the expiries of a timer that comes
+ * EVERY so often, the last time at the deadline; AFTER is 0 if it still waits), and then `done`. It ends when its standard
+ * input does. */
 #include "wait_things.h"
 
 enum { MOST_MS = 5000 };
@@ -37,12 +38,14 @@ static void *wait_once(void *of) {
     mtx_lock(&row->things.c11_own);
     pthread_barrier_wait(&begin);
     pthread_barrier_wait(&begin);
-    row->deadline = by_clock_gettime(call->clock) + ahead;
-    int64_t given = call->form == UNTIL ? row->deadline : ahead;
+    int64_t unit = units[call->form], length = (ahead + unit - 1) / unit * unit;
+    row->deadline = by_clock_gettime(call->clock) + length;
+    int64_t given = call->form == UNTIL ? row->deadline : length;
     struct timespec until = {given / SECOND, given % SECOND};
     arrive();
     int64_t used = true_clock(CLOCK_THREAD_CPUTIME_ID);
     row->before = true_clock(1);
+    if (call->form != UNTIL) row->deadline = by_clock_gettime(call->clock) + length;
     for (;;) {
         row->result = wait_by(which, &row->things, &until);
         int woken = row->result == 0 || row->result == EAGAIN || row->result == EINTR;
@@ -59,17 +62,15 @@ static void *wait_once(void *of) {
 static void tell(const struct row *row) {
     const struct call *call = calls + (row - rows);
     long long after = __atomic_load_n(&row->after, __ATOMIC_SEQ_CST);
-    printf("%s %d %d %d %lld %lld %lld %d %d %lld %lld\n", call->name, call->clock, call->form, call->kind, (long long)row->deadline,
+    printf("%s %d %d %d %lld %lld %lld %d %d %lld %lld %lld %lld\n", call->name, call->clock, call->form, call->kind, (long long)row->deadline,
            (long long)row->before, after, row->result, row->spurious, (long long)row->shown,
-           (long long)row->used);
+           (long long)row->used, (long long)row->things.count, (long long)row->things.every);
 }
 
 int main(void) {
-    sigset_t blocked;
     char line[64];
-    sigemptyset(&blocked);
-    sigaddset(&blocked, SIGUSR1);
-    sigprocmask(SIG_BLOCK, &blocked, 0);
+    block_signals();
+    make_system_v();
     sem_init(&told, 0, 0);
     pthread_barrier_init(&begin, 0, COUNT + 1);
     if (pipe(back)) return 3;
@@ -101,5 +102,6 @@ int main(void) {
     fflush(stdout);
     while (fgets(line, sizeof line, stdin)) {
     }
+    remove_system_v();
     _exit(0);
 }

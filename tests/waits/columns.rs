@@ -2,9 +2,9 @@
 //!
 //! What must hold: every cell ends within three seconds of its beginning, also when the shim does nothing at all.
 
-use falseticker::fault::{Clocks, Jump, Stall};
+use falseticker::fault::{Clocks, Drift, Jump, Stall};
 use falseticker::node::Applied;
-use falseticker::{Heal, Node, Result, Span};
+use falseticker::{Heal, Node, Rate, Result, Span};
 
 use crate::harness::MILLISECOND;
 
@@ -17,6 +17,10 @@ pub enum Deed {
     /// A jump that is taken back after a time.
     JumpFor(Span, Span),
     Stall,
+    /// Of all clocks, for a time.
+    StallAllFor(Span),
+    /// All clocks run at so many times the true rate, in hundredths.
+    DriftAll(i64),
     Heal,
 }
 
@@ -33,7 +37,7 @@ pub struct Column {
 }
 
 /// All of them.
-pub const COLUMNS: [Column; 10] = [
+pub const COLUMNS: [Column; 14] = [
     Column { name: "no fault", before: &[], ahead: 400 * MILLISECOND, during: &[] },
     Column { name: "jump -1h before", before: &["--jump", "-1h"], ahead: 400 * MILLISECOND, during: &[] },
     Column { name: "jump +1h before", before: &["--jump", "+1h"], ahead: 400 * MILLISECOND, during: &[] },
@@ -69,6 +73,30 @@ pub const COLUMNS: [Column; 10] = [
         during: &[],
     },
     Column {
+        name: "drift 0.5x of all clocks",
+        before: &["--monotonic", "--clock", "all", "--drift", "0.5x"],
+        ahead: 900 * MILLISECOND,
+        during: &[],
+    },
+    Column {
+        name: "drift 2x of all clocks, begun during",
+        before: &["--monotonic"],
+        ahead: 1800 * MILLISECOND,
+        during: &[(200 * MILLISECOND, Deed::DriftAll(200))],
+    },
+    Column {
+        name: "drift 0.5x of all clocks, begun during",
+        before: &["--monotonic"],
+        ahead: 1000 * MILLISECOND,
+        during: &[(200 * MILLISECOND, Deed::DriftAll(50))],
+    },
+    Column {
+        name: "all clocks stand still for a second during",
+        before: &["--monotonic"],
+        ahead: 1000 * MILLISECOND,
+        during: &[(200 * MILLISECOND, Deed::StallAllFor(Span::from_millis(1000)))],
+    },
+    Column {
         name: "stall, heal",
         before: &[],
         ahead: 1000 * MILLISECOND,
@@ -84,13 +112,19 @@ impl Column {
 }
 
 impl Deed {
-    /// Does it to a node's wall clock.
+    /// Does it to a node.
     pub fn apply(self, node: &Node) -> Result<Applied> {
         match self {
             Deed::Jump(by) => node.fault(Jump { by }, Clocks::Wall, None),
             Deed::JumpAll(by) => node.fault(Jump { by }, Clocks::All, None),
             Deed::JumpFor(by, time) => node.fault(Jump { by }, Clocks::Wall, Some(time)),
             Deed::Stall => node.fault(Stall, Clocks::Wall, None),
+            Deed::StallAllFor(time) => node.fault(Stall, Clocks::All, Some(time)),
+            Deed::DriftAll(hundredths) => {
+                let parts = (i128::from(hundredths - 100) << 32) / 100;
+                let rate = Rate::from_parts(i64::try_from(parts).expect("a rate"));
+                node.fault(Drift { rate }, Clocks::All, None)
+            }
             Deed::Heal => Ok(node.heal_clocks(Heal::Step)?.expect("there is a fault to end")),
         }
     }

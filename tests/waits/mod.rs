@@ -17,7 +17,7 @@ use crate::harness::{Lab, MILLISECOND, SECOND, mono, spec};
 use columns::{COLUMNS, Column};
 use starved::Sentinels;
 use table::{Cell, LEGEND, Verdict, on_true_clock};
-use waiter::{Row, Waiter};
+use waiter::{BOOTTIME, MONOTONIC, REALTIME, Row, TAI, Waiter};
 
 /// How often a column is measured on a machine that is late itself.
 const ATTEMPTS: usize = 6;
@@ -58,7 +58,7 @@ fn bare(lab: &Lab, libc: &str) {
         assert!(late.is_some_and(|late| late > -1000), "{row:?} is late by {late:?}");
         assert!([0, i64::from(nix::libc::ETIMEDOUT)].contains(&row.result) && row.spurious == 0, "{row:?}");
     }
-    assert!(rows.len() >= if libc == "musl" { 38 } else { 53 }, "only {} calls", rows.len());
+    assert!(rows.len() >= if libc == "musl" { 89 } else { 107 }, "only {} calls", rows.len());
     waiter.quit();
 }
 
@@ -136,7 +136,7 @@ fn pair(node: &Node, column: &Column, rows: Vec<Row>, bare: &[Row]) -> Vec<Cell>
     assert_eq!(names(&rows), names(bare), "both know the same calls");
     let ahead = wall_ahead();
     let cell = |(row, bare): (Row, &Row)| Cell {
-        expected: end(node, &row, column.ahead),
+        expected: end(node, &row),
         follows: row.follows(column.all_clocks()),
         bare_expected: true_end(bare, ahead),
         bare: bare.clone(),
@@ -145,15 +145,13 @@ fn pair(node: &Node, column: &Column, rows: Vec<Row>, bare: &[Row]) -> Vec<Cell>
     rows.into_iter().zip(bare).map(cell).collect()
 }
 
-/// When a wait should end, by the node's schedules; a relative one is the host's.
-fn end(node: &Node, row: &Row, ahead: i64) -> HostInstant {
-    if row.is_relative {
-        return HostInstant::from_nanos(row.before).saturating_add(Span::from_nanos(ahead));
-    }
+/// When a wait should end, by the node's schedules. Lengths of time are the monotonic clock's.
+fn end(node: &Node, row: &Row) -> HostInstant {
     let (clock, tai) = match row.clock {
-        0 => (Clock::Wall, 0),
-        11 => (Clock::Wall, tai_ahead()),
-        1 => (Clock::Mono, 0),
+        REALTIME => (Clock::Wall, 0),
+        TAI => (Clock::Wall, tai_ahead()),
+        MONOTONIC => (Clock::Mono, 0),
+        BOOTTIME => (Clock::Boot, 0),
         other => panic!("which schedule has clock {other}?"),
     };
     let shows = NodeInstant::from_nanos(row.deadline - tai);
@@ -164,19 +162,29 @@ fn end(node: &Node, row: &Row, ahead: i64) -> HostInstant {
 /// When it should end on true clocks.
 fn true_end(row: &Row, wall_ahead: i64) -> HostInstant {
     match row.clock {
-        0 => on_true_clock(row.deadline, wall_ahead),
-        11 => on_true_clock(row.deadline, wall_ahead + tai_ahead()),
+        REALTIME => on_true_clock(row.deadline, wall_ahead),
+        TAI => on_true_clock(row.deadline, wall_ahead + tai_ahead()),
+        BOOTTIME => on_true_clock(row.deadline, boot_ahead()),
         _ => on_true_clock(row.deadline, 0),
     }
 }
 
-/// How far the host's CLOCK_REALTIME is ahead of its CLOCK_MONOTONIC: the narrowest of a few readings, and too much by
-/// its width rather than too little.
+/// How far the host's CLOCK_REALTIME is ahead of its CLOCK_MONOTONIC.
 fn wall_ahead() -> i64 {
+    ahead_of_mono(host_clock::realtime)
+}
+
+/// The same of CLOCK_BOOTTIME.
+fn boot_ahead() -> i64 {
+    ahead_of_mono(|| host_clock::read(7))
+}
+
+/// The narrowest of a few readings, and too much by its width rather than too little.
+fn ahead_of_mono(clock: impl Fn() -> i64) -> i64 {
     let read = |_| {
         let before = mono();
-        let wall = host_clock::realtime();
-        (mono() - before, wall - before)
+        let shown = clock();
+        (mono() - before, shown - before)
     };
     (0..20).map(read).min().map_or(0, |(_, ahead)| ahead)
 }

@@ -4,8 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::harness::{Live, eventually, state_of};
 
-/// CLOCK_REALTIME and CLOCK_TAI, which faults of the wall clock move.
-pub const WALL: [i64; 2] = [0, 11];
+/// The kernel's numbers of clocks.
+pub const REALTIME: i64 = 0;
+pub const MONOTONIC: i64 = 1;
+pub const BOOTTIME: i64 = 7;
+pub const TAI: i64 = 11;
+
+/// How often a periodic timer has expired when its time is over.
+const PERIODS: i64 = 16;
 
 /// How a call ends, by the target's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,10 +29,8 @@ pub enum Kind {
 pub struct Row {
     pub name: String,
     pub clock: i64,
-    /// Whether it is given a length, and no instant.
-    pub is_relative: bool,
     pub kind: Kind,
-    /// By its own clock; of a relative wait by CLOCK_MONOTONIC.
+    /// By its own clock.
     pub deadline: i64,
     /// The host's CLOCK_MONOTONIC before it ...
     pub before: i64,
@@ -40,6 +44,10 @@ pub struct Row {
     pub shown: i64,
     /// What its thread used of the CPU.
     pub used: i64,
+    /// How many expiries a periodic timer has told of ...
+    pub count: i64,
+    /// ... and how long it is from one to the next, the last of them at the deadline; 0 for what is not periodic.
+    pub every: i64,
 }
 
 impl Row {
@@ -47,7 +55,9 @@ impl Row {
         let mut words = line.split(' ');
         let name = words.next()?.to_owned();
         let numbers: Vec<i64> = words.map(|word| word.parse().ok()).collect::<Option<_>>()?;
-        let [clock, form, kind, deadline, before, after, result, spurious, shown, used] = numbers[..] else {
+        let [clock, _, kind, deadline, before, after, result, spurious, shown, used, count, every] =
+            numbers[..]
+        else {
             return None;
         };
         let kind = match kind {
@@ -56,13 +66,22 @@ impl Row {
             _ => Kind::Sleep,
         };
         let after = (after != 0).then_some(after);
-        let is_relative = form != 0;
-        Some(Row { name, clock, is_relative, kind, deadline, before, after, result, spurious, shown, used })
+        Some(Row { name, clock, kind, deadline, before, after, result, spurious, shown, used, count, every })
     }
 
     /// Whether faults move its deadline: those of the wall clock, or those of all clocks too.
     pub fn follows(&self, all_clocks: bool) -> bool {
-        !self.is_relative && (all_clocks || WALL.contains(&self.clock))
+        all_clocks || [REALTIME, TAI].contains(&self.clock)
+    }
+
+    /// Whether what it tells of expiries is a count of them, and not just that there were some.
+    pub fn is_counted(&self) -> bool {
+        self.name.starts_with("timer")
+    }
+
+    /// How many expiries of a periodic timer the clock has come to that shows this.
+    pub fn expiries_at(&self, shown: i64) -> i64 {
+        (shown - self.deadline).div_euclid(self.every) + PERIODS
     }
 }
 
