@@ -29,10 +29,16 @@ static inline struct itimerspec set_for(struct things *t, clockid_t clock, int f
     return setting;
 }
 
-/* Whether a timer has expired for the last time that is waited for. */
-static inline int has_ended(struct things *t, clockid_t clock, uint64_t expiries) {
+/* Whether a timer has told of all expiries until now, give or take GRACE, and that is when its time is over. One that does not
+ * count them ends with the first after that. */
+static inline int has_ended(struct things *t, clockid_t clock, uint64_t expiries, int counts) {
+    enum { GRACE = 5000000 };
+    int64_t now = by_clock_gettime(clock);
     t->count += expiries;
-    return by_clock_gettime(clock) >= t->over;
+    if (now < t->over) return 0;
+    if (!t->every || !counts) return 1;
+    int64_t since = now - GRACE - t->over;
+    return t->count >= PERIODS + (since > 0 ? since / t->every : 0);
 }
 
 enum { BY_READ, BY_POLL, BY_EPOLL };
@@ -53,7 +59,7 @@ static inline int descriptor(struct things *t, clockid_t clock, int flags, const
         }
         long length = result ? 0 : how & RAW ? syscall(SYS_read, timer, &expiries, 8) : read(timer, &expiries, 8);
         if (length < 0) result = -1;
-        if (!result && has_ended(t, clock, expiries)) break;
+        if (!result && has_ended(t, clock, expiries, 1)) break;
     }
     int error = result ? errno : 0;
     close(timer);
@@ -74,7 +80,7 @@ static inline int signaller(struct things *t, clockid_t clock, int flags, const 
     int result = how & RAW ? syscall(SYS_timer_settime, number, flags, &setting, 0) : timer_settime(timer, flags, &setting, 0);
     while (!result) {
         result = sigwaitinfo(&set, &info) != t->signal;
-        if (!result && has_ended(t, clock, 1 + info.si_overrun)) break;
+        if (!result && has_ended(t, clock, 1 + info.si_overrun, 1)) break;
     }
     int error = result ? errno : 0;
     how & RAW ? syscall(SYS_timer_delete, number) : timer_delete(timer);
@@ -109,10 +115,11 @@ static inline int own_timer(struct things *t, const struct timespec *until, int 
     sigaddset(&set, SIGALRM);
     if (by == BY_SETITIMER) result = how & RAW ? syscall(SYS_setitimer, 0, &given, 0) : setitimer(0, &given, 0);
     if (by == BY_ALARM) how & RAW ? syscall(SYS_alarm, seconds(until)) : alarm(seconds(until));
-    if (by == BY_UALARM) ualarm(given.it_value.tv_sec * 1000000 + given.it_value.tv_usec, given.it_interval.tv_usec);
+    /* It takes no second or more. */
+    if (by == BY_UALARM) ualarm(given.it_value.tv_usec, given.it_interval.tv_usec);
     while (!result) {
         result = sigwaitinfo(&set, &info) != SIGALRM;
-        if (!result && has_ended(t, CLOCK_MONOTONIC, 1)) break;
+        if (!result && has_ended(t, CLOCK_MONOTONIC, 1, 0)) break;
     }
     return result ? errno : 0;
 }
@@ -200,4 +207,4 @@ static inline int thread_in_child(struct things *t, clockid_t clock, int flags, 
     X("SYS_setitimer", MONO, FOR, SLEEP, in_child(t, until, BY_SETITIMER, RAW))                                        \
     X("alarm", MONO, SECONDS, SLEEP, in_child(t, until, BY_ALARM, ONCE))                                               \
     X("SYS_alarm", MONO, SECONDS, SLEEP, in_child(t, until, BY_ALARM, RAW))                                            \
-    X("ualarm", MONO, MICROS, SLEEP, in_child(t, until, BY_UALARM, ONCE))
+    X("ualarm,periodic", MONO, MICROS, SLEEP, in_child(t, until, BY_UALARM, PERIODIC))

@@ -29,6 +29,12 @@ static void arrive(void) {
     if (__atomic_add_fetch(&about_to_wait, 1, __ATOMIC_SEQ_CST) == COUNT) sem_post(&told);
 }
 
+/* Who is woken for nothing waits for what is left. */
+static int shorten(struct timespec *length, int64_t left) {
+    *length = (struct timespec){left / SECOND, left % SECOND};
+    return left > 0;
+}
+
 static void *wait_once(void *of) {
     struct row *row = of;
     int which = row - rows;
@@ -51,6 +57,10 @@ static void *wait_once(void *of) {
         int woken = row->result == 0 || row->result == EAGAIN || row->result == EINTR;
         if (call->kind != LOOP || !woken) break;
         row->spurious++;
+        if (call->form != UNTIL && !shorten(&until, row->deadline - by_clock_gettime(call->clock))) {
+            row->result = ETIMEDOUT;
+            break;
+        }
     }
     int64_t after = true_clock(1);
     row->used = true_clock(CLOCK_THREAD_CPUTIME_ID) - used;

@@ -79,8 +79,9 @@ impl Cell {
         if self.row.kind == Kind::Loop && self.row.spurious > self.bare.spurious + self.wakes(changes) {
             return Verdict::Wrong(format!("{} spurious wake-ups", self.row.spurious));
         }
-        if let Some(why) = self.miscount(after) {
-            return why;
+        let expiries = if self.row.every > 0 { self.row.expiries() } else { i64::MAX };
+        if self.row.count > expiries {
+            return Verdict::Wrong(format!("{} expiries, where there were {expiries}", self.row.count));
         }
         if self.row.used > self.bare.used + USED {
             return Verdict::Wrong(format!("it used {} ms of the CPU", ms(self.row.used)));
@@ -93,22 +94,6 @@ impl Cell {
         let machine = 2 * starved.between(self.expected, HostInstant::from_nanos(after)) + published_late;
         let why = format!("late by {} more than bare, the machine by {}", ms(late - bare_late), ms(machine));
         if excess <= machine { Verdict::Unsure(why) } else { Verdict::Wrong(why) }
-    }
-
-    /// Whether a periodic timer has told of other expiries than its clock has come to.
-    fn miscount(&self, after: i64) -> Option<Verdict> {
-        if self.row.every == 0 {
-            return None;
-        }
-        let (count, most) = (self.row.count, self.row.expiries_at(self.row.shown));
-        if count > most {
-            return Some(Verdict::Wrong(format!("{count} expiries, where there were {most}")));
-        }
-        // What its clock showed when it should have ended; at twice the host's rate it may have shown less.
-        let shown = self.row.shown - 2 * (after - self.expected.as_nanos());
-        let least = if self.row.is_counted() { self.row.expiries_at(shown).max(1) } else { 0 };
-        // It may have told of those before a step just as the step came.
-        (count < least).then(|| Verdict::Unsure(format!("{count} expiries, where there were {least}")))
     }
 
     /// How often it may wake without reason.

@@ -74,14 +74,9 @@ impl Row {
         all_clocks || [REALTIME, TAI].contains(&self.clock)
     }
 
-    /// Whether what it tells of expiries is a count of them, and not just that there were some.
-    pub fn is_counted(&self) -> bool {
-        self.name.starts_with("timer")
-    }
-
-    /// How many expiries of a periodic timer the clock has come to that shows this.
-    pub fn expiries_at(&self, shown: i64) -> i64 {
-        (shown - self.deadline).div_euclid(self.every) + PERIODS
+    /// How many expiries of a periodic timer its clock has come to.
+    pub fn expiries(&self) -> i64 {
+        (self.shown - self.deadline).div_euclid(self.every) + PERIODS
     }
 }
 

@@ -108,10 +108,10 @@ pub fn by_alarm(seconds: usize) -> isize {
     (before.sec + i64::from(up)) as isize
 }
 
-/// `ualarm(3)`: what was left, in microseconds.
+/// `ualarm(3)`: what was left, in microseconds. A second or more of them is refused, as libc does.
 #[unsafe(no_mangle)]
 extern "C" fn ualarm(value: u32, interval: u32) -> u32 {
-    let spec = |micros: u32| Timeval { sec: i64::from(micros) / MICROS, usec: i64::from(micros) % MICROS };
+    let spec = |micros: u32| Timeval { sec: 0, usec: i64::from(micros) };
     let wanted = Interval { value: spec(value), interval: spec(interval) };
     let mut before = Interval { value: spec(0), interval: spec(0) };
     // SAFETY: live structures.
