@@ -76,7 +76,9 @@ unsafe extern "C" fn select(count: i32, read: Set, write: Set, except: Set, leng
     let Some(straight) = real::select() else { return errno::result(-(ENOSYS as isize)) as i32 };
     // SAFETY: everywhere the caller's contract.
     unsafe {
-        let ours = length.as_ref().filter(|_| relative::is_affected()).and_then(|length| of_timeval(*length));
+        // glibc takes the microseconds for 32 bits wide.
+        let given = length.as_ref().filter(|given| relative::is_affected() && given.usec <= i64::from(i32::MAX));
+        let ours = given.and_then(|length| of_timeval(*length));
         let sets = ours.is_some().then(|| Sets::keep(count, [read, write, except])).flatten();
         let (Some(wait), Some(sets), Some(real)) = (ours, sets, real::pselect()) else {
             return straight(count, read, write, except, length);

@@ -90,15 +90,25 @@ unsafe extern "C" fn timer_create(clock: i32, event: *mut c_void, to: *mut Name)
     unsafe {
         let result = real(clock, event, to);
         if result == 0 && timer::is_ours(clock, ABSOLUTE) {
-            note(*to, clock);
+            note(*to, clock, is_silent(event));
         }
         result
     }
 }
 
+/// Whether a timer tells nobody: `sigev_notify` of a `struct sigevent` is SIGEV_NONE.
+///
+/// # Safety
+/// The event is null, or libc has read it.
+unsafe fn is_silent(event: *const c_void) -> bool {
+    const SIGEV_NONE: i32 = 1;
+    // SAFETY: the caller's contract; it is the fourth number.
+    !event.is_null() && unsafe { event.cast::<i32>().add(3).read_unaligned() } == SIGEV_NONE
+}
+
 /// Writes a new timer down, if its number is found.
-fn note(name: Name, clock: i32) {
-    let Some(number) = kernel_number(name) else { return };
+fn note(name: Name, clock: i32, silent: bool) {
+    let Some(number) = kernel_number(name, silent) else { return };
     if let Some(entry) = book::posix_new(name) {
         sys::thread::with_signals_blocked(|| {
             let held = entry.hold();
@@ -110,7 +120,9 @@ fn note(name: Name, clock: i32) {
 
 /// The kernel's number of a timer: the one that has what libc is asked to set by the name. A small name is the number itself in
 /// glibc and musl; a great one leads, halved, to where the number is written.
-fn kernel_number(name: Name) -> Option<i32> {
+///
+/// Of a silent timer the kernel goes on telling what is left when it is stopped: so it is left to be over.
+fn kernel_number(name: Name, silent: bool) -> Option<i32> {
     /// No program sets that.
     const MARK: Setting = Setting {
         interval: Timespec { sec: 987_654_321, nsec: 123_456_789 },
@@ -135,8 +147,11 @@ fn kernel_number(name: Name) -> Option<i32> {
         let word = |index: usize| unsafe { object.wrapping_add(index).read_volatile() } & i32::MAX;
         (0..WORDS).take_while(readable).map(word).find(is_it)
     });
-    // SAFETY: as above.
-    unsafe { set(name, 0, &raw const none, core::ptr::null_mut()) };
+    let soon = Setting { value: Timespec { sec: 0, nsec: 1 }, ..none };
+    for last in [Some(&soon).filter(|_| silent), Some(&none)].into_iter().flatten() {
+        // SAFETY: as above.
+        unsafe { set(name, 0, core::ptr::from_ref(last), core::ptr::null_mut()) };
+    }
     number
 }
 
