@@ -27,7 +27,6 @@ static void block_signals(void) {
     sigset_t blocked;
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGUSR1);
-    sigaddset(&blocked, SIGALRM);
     for (int signal = SIGRTMIN; signal <= SIGRTMAX; signal++) sigaddset(&blocked, signal);
     sigprocmask(SIG_BLOCK, &blocked, 0);
 }

@@ -144,6 +144,10 @@ static inline int helper(struct things *t) {
         return t->child > 0 ? 0 : -1;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    sigset_t alarms;
+    sigemptyset(&alarms);
+    sigaddset(&alarms, SIGALRM);
+    sigprocmask(SIG_BLOCK, &alarms, 0);
     while (read(ends[0], &errand, sizeof errand) == sizeof errand) {
         t->count = 0;
         int is_own = errand.by != BY_THREAD;

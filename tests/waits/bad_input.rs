@@ -12,8 +12,18 @@ pub fn trials(libc: &'static str, of: impl Fn(&str) -> Spec) -> Vec<Trial> {
             .shown_by(move |lab| same_answers(lab, libc, "wait_deadlines", 1000)),
         of("bad clocks, operations, flags and pointers get the bare program's answers")
             .shown_by(move |lab| same_answers(lab, libc, "wait_errors", 2500)),
+        of("bad settings of timers and bad lengths of time get the bare program's answers")
+            .shown_by(move |lab| same_answers(lab, libc, "timer_errors", 2000)),
     ]
 }
+
+/// Nodes in which the answers are the bare program's.
+const NODES: [(&str, &[&str]); 4] = [
+    ("idle", &[]),
+    ("jumped", &["--jump", "+1h"]),
+    ("behind", &["--jump", "-1h"]),
+    ("drifting", &["--monotonic", "--clock", "all", "--drift", "2x"]),
+];
 
 /// Runs a target bare and in nodes, and compares its lines. What crashes bare may crash.
 fn same_answers(lab: &Lab, libc: &str, target: &str, at_least: usize) {
@@ -23,7 +33,7 @@ fn same_answers(lab: &Lab, libc: &str, target: &str, at_least: usize) {
     assert!(hangs.is_empty(), "bare calls hang: {hangs:#?}");
     let compared = answers(&bare).len();
     assert!(compared >= at_least, "only {compared} answers");
-    for (node, flags) in [("idle", &[][..]), ("jumped", &["--jump", "+1h"]), ("behind", &["--jump", "-1h"])] {
+    for (node, flags) in NODES {
         let under = lab.run(node, flags, [&target]).done().expect_code(0).stdout;
         let under = answers(&under);
         let differing: Vec<String> = answers(&bare)
