@@ -57,14 +57,20 @@ pub fn set(kind: Kind, id: i32, flags: usize, to: &Setting) -> Result<(), i32> {
             Kind::Descriptor => sys::syscall4(nr::TIMERFD_SETTIME, id as usize, flags, at, 0),
             Kind::Posix => sys::syscall4(nr::TIMER_SETTIME, id as usize, flags & ABSOLUTE, at, 0),
             Kind::Real => {
-                let up = |nsec: i64| nsec.saturating_add(999) / 1000;
-                let micros: Micros =
-                    [to.interval.sec, up(to.interval.nsec), to.value.sec, up(to.value.nsec).max(1)];
+                let [every, left] = [to.interval, to.value].map(in_micros);
+                let micros: Micros = [every.0, every.1, left.0, if left == (0, 0) { 1 } else { left.1 }];
                 sys::syscall3(nr::SETITIMER, ITIMER_REAL, micros.as_ptr() as usize, 0)
             }
         }
     };
     check(result).map(drop)
+}
+
+/// Seconds and microseconds, rounded up.
+fn in_micros(time: Timespec) -> (i64, i64) {
+    const MICROS: i64 = 1_000_000;
+    let micros = time.nsec.saturating_add(999) / 1000;
+    (time.sec.saturating_add(micros / MICROS), micros % MICROS)
 }
 
 /// Sets a timer as it is given, or stops it where that says so.
