@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod columns;
+mod left;
 pub mod starved;
 mod table;
 mod waiter;
@@ -35,6 +36,10 @@ pub fn trials() -> Vec<Trial> {
             of("bare, every call of the list ends at its deadline").shown_by(move |lab| bare(lab, libc)),
         );
         trials.extend(bad_input::trials(libc, of));
+        trials.push(
+            of("what is left of waits and timers is in the node's time")
+                .shown_by(move |lab| left::show(lab, libc)),
+        );
         for column in &COLUMNS {
             let sentence = format!("every call ends when the node's clock is there: {}", column.name);
             trials.push(of(&sentence).shown_by(move |lab| show(lab, libc, column)));
