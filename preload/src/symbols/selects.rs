@@ -78,7 +78,8 @@ unsafe extern "C" fn select(count: i32, read: Set, write: Set, except: Set, leng
     unsafe {
         // glibc takes the microseconds for 32 bits wide.
         // glibc takes the microseconds for 32 bits wide.
-        let given = length.as_ref().filter(|given| relative::is_affected() && given.usec <= i64::from(i32::MAX));
+        let given =
+            length.as_ref().filter(|given| relative::is_affected() && given.usec <= i64::from(i32::MAX));
         let ours = given.and_then(|length| of_timeval(*length));
         let sets = ours.is_some().then(|| Sets::keep(count, [read, write, except])).flatten();
         let (Some(wait), Some(sets), Some(real)) = (ours, sets, real::pselect()) else {
