@@ -32,7 +32,8 @@ pub unsafe fn by_number(arguments: [usize; 6]) -> isize {
         unsafe { sys::syscall6(sys::nr::FUTEX, word, operation, value, until as usize, second, third) }
     };
     let command = operation & futex::COMMAND;
-    if command == futex::WAIT && relative::is_affected() {
+    // With any other flag the kernel does not know it.
+    if operation as u32 as usize & !futex::PRIVATE == futex::WAIT && relative::is_affected() {
         // SAFETY: the caller's contract.
         return unsafe { for_a_while(word, operation, value, until) };
     }
