@@ -216,7 +216,7 @@ pub fn arm(entry: &Entry, page: &Page, target: NodeInstant, due: &Due) -> Result
     if due.is_leapt_over() && (every > Span::ZERO || is_cancelable(entry)) {
         // The helper arms it when the step has come, to have all that it leaps over counted at once, or to cancel it; this is for
         // want of it.
-        first = first.saturating_add(Span::from_millis(2));
+        first = first.saturating_add(Span::from_millis(15));
     }
     let (absolute, value) = match own {
         clock::MONOTONIC if kind != Kind::Real => (ABSOLUTE, first.as_nanos()),
