@@ -2,7 +2,7 @@
 //! be is refused too.
 
 use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use libtest_mimic::Trial;
 
@@ -82,8 +82,7 @@ fn bits_32(lab: &Lab) {
 }
 
 fn setuid(lab: &Lab) {
-    let copy = lab.path("setuid");
-    std::fs::copy("/bin/date", &copy).expect("it can be copied");
+    let copy = lab.copy_of(Path::new("/bin/date"), "setuid");
     let nobody = nix::unistd::Uid::from_raw(65534);
     if nix::unistd::chown(&copy, Some(nobody), None).is_err() {
         // Who is not root cannot make a file of somebody else; passwd is one.

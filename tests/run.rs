@@ -1,5 +1,7 @@
 //! `run` is invisible to the program and to whoever called it: exit codes, signals, streams and the terminal pass through.
 
+use std::path::Path;
+
 use libtest_mimic::Trial;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -209,8 +211,7 @@ fn same_surroundings(lab: &Lab) {
 }
 
 fn copied(lab: &Lab) {
-    let copy = lab.path("elsewhere");
-    std::fs::copy(binary(), &copy).expect("it can be copied");
+    let copy = lab.copy_of(Path::new(binary()), "elsewhere");
     let now: i64 = lab.bare(["date", "+%s"]).text().parse().expect("seconds");
     let done = lab
         .command(&copy, ["run", "--jump", "-1d", "--", "date", "+%s"])

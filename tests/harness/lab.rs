@@ -85,6 +85,14 @@ impl Lab {
         self.scratch.path().join(name)
     }
 
+    /// A copy of a program that is to be run. By a process of its own: a child that another test forks while this one has the copy
+    /// open for writing would have it too, and a file that is written to cannot be run.
+    pub fn copy_of(&self, program: &Path, name: &str) -> PathBuf {
+        let copy = self.path(name);
+        self.command("cp", [program, &copy]).done().expect_code(0);
+        copy
+    }
+
     /// Any command, with the lab's nodes; nothing of its environment leads to other nodes.
     pub fn command<S: AsRef<OsStr>>(
         &self,
