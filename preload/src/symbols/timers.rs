@@ -90,32 +90,61 @@ unsafe extern "C" fn timer_create(clock: i32, event: *mut c_void, to: *mut Name)
     unsafe {
         let result = real(clock, event, to);
         if result == 0 && timer::is_ours(clock, ABSOLUTE) {
-            note(*to, clock, is_silent(event));
+            note(*to, clock, Tells::of(event));
         }
         result
     }
 }
 
-/// Whether a timer tells nobody: `sigev_notify` of a `struct sigevent` is SIGEV_NONE.
-///
-/// # Safety
-/// The event is null, or libc has read it.
-unsafe fn is_silent(event: *const c_void) -> bool {
-    const SIGEV_NONE: i32 = 1;
-    // SAFETY: the caller's contract; it is the fourth number.
-    !event.is_null() && unsafe { event.cast::<i32>().add(3).read_unaligned() } == SIGEV_NONE
+/// How a timer tells of its expiries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tells {
+    /// Not at all.
+    Nobody,
+    /// By a signal to the process.
+    Process(u32),
+    /// By a signal to one thread.
+    Thread,
+}
+
+impl Tells {
+    /// As a `struct sigevent` has it: a value, the signal, and how.
+    ///
+    /// # Safety
+    /// The event is null, or has been read.
+    unsafe fn of(event: *const c_void) -> Self {
+        const SIGALRM: u32 = 14;
+        const SIGEV_SIGNAL: i32 = 0;
+        const SIGEV_NONE: i32 = 1;
+        if event.is_null() {
+            return Tells::Process(SIGALRM);
+        }
+        // SAFETY: the caller's contract.
+        let number = |index: usize| unsafe { event.cast::<i32>().add(index).read_unaligned() };
+        match number(3) {
+            SIGEV_NONE => Tells::Nobody,
+            SIGEV_SIGNAL => Tells::Process(number(2).unsigned_abs()),
+            _ => Tells::Thread,
+        }
+    }
 }
 
 /// Writes a new timer down, if its number is found.
-fn note(name: Name, clock: i32, silent: bool) {
-    let Some(number) = kernel_number(name, silent) else { return };
-    if let Some(entry) = book::posix_new(name) {
-        sys::thread::with_signals_blocked(|| {
-            let held = entry.hold();
-            held.is(Kind::Posix, number);
-            held.entry.clock.store(clock as u32 + 1, Ordering::Relaxed);
-        });
+fn note(name: Name, clock: i32, tells: Tells) {
+    if let Some(number) = kernel_number(name, tells == Tells::Nobody) {
+        write_down(name, number, clock, tells);
     }
+}
+
+fn write_down(name: Name, number: i32, clock: i32, tells: Tells) {
+    let Some(entry) = book::posix_new(name) else { return };
+    let signal = if let Tells::Process(signal) = tells { signal } else { 0 };
+    sys::thread::with_signals_blocked(|| {
+        let held = entry.hold();
+        held.is(Kind::Posix, number);
+        held.entry.clock.store(clock as u32 + 1, Ordering::Relaxed);
+        held.entry.signal.store(signal, Ordering::Relaxed);
+    });
 }
 
 /// The kernel's number of a timer: the one that has what libc is asked to set by the name. A small name is the number itself in
@@ -297,13 +326,7 @@ pub unsafe fn by_number(number: usize, arguments: [usize; 4]) -> isize {
                 let result = straight();
                 if result == 0 && timer::is_ours(one as i32, ABSOLUTE) {
                     let number = *(three as *const i32);
-                    if let Some(entry) = book::posix_new(number as usize) {
-                        sys::thread::with_signals_blocked(|| {
-                            let held = entry.hold();
-                            held.is(Kind::Posix, number);
-                            held.entry.clock.store(one as u32 + 1, Ordering::Relaxed);
-                        });
-                    }
+                    write_down(number as usize, number, one as i32, Tells::of(two as *const c_void));
                 }
                 result
             }

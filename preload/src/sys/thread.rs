@@ -62,3 +62,11 @@ pub fn give_way() {
     // SAFETY: no argument, no effect on memory.
     let _ = unsafe { syscall0(nr::SCHED_YIELD) };
 }
+
+/// Whether a signal to the process waits to be taken, as a thread sees it that has it blocked.
+pub fn is_pending(signal: u32) -> bool {
+    let mut pending = 0_u64;
+    // SAFETY: the kernel writes eight bytes to the live word.
+    let asked = unsafe { syscall2(nr::RT_SIGPENDING, (&raw mut pending) as usize, 8) };
+    asked == 0 && (1..=64).contains(&signal) && pending & 1 << (signal - 1) != 0
+}

@@ -37,6 +37,8 @@ pub struct Entry {
     /// The schedule that it goes by, and the flags with which it was set.
     pub schedule: AtomicU32,
     pub flags: AtomicU32,
+    /// The signal that a POSIX timer sends to the process; 0 when it does otherwise.
+    pub signal: AtomicU32,
     /// Not 0: the kernel has it in the host's own time.
     pub on_true: AtomicU32,
     /// The next expiry in the node's time, as of the last setting, and how long it is from one to the next.
@@ -122,6 +124,7 @@ pub fn real() -> &'static Entry {
         clock: AtomicU32::new(0),
         schedule: AtomicU32::new(0),
         flags: AtomicU32::new(0),
+        signal: AtomicU32::new(0),
         on_true: AtomicU32::new(0),
         target: AtomicI64::new(0),
         every: AtomicI64::new(0),

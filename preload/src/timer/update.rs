@@ -9,6 +9,7 @@ use super::book::{self, Entry};
 use super::kernel::{self, ABSOLUTE, CANCEL_ON_SET, Kind, Setting};
 use super::{CANCELED, clock_of, deadline, instant, is_cancelable, own_clock, phase, timespec};
 use crate::abi::{Timespec, clock};
+use crate::sys;
 use crate::wait::due::{self, Due};
 
 /// When timers are to be looked at again.
@@ -127,8 +128,7 @@ pub fn update(entry: &Entry, page: &Page) -> Next {
         return next_turn(entry, &due);
     }
     let comes_first = seen.left < due::until_change(page, now).unwrap_or(Span::ZERO);
-    let is_periodic = entry.every.load(Ordering::Relaxed) > 0;
-    if comes_first || is_periodic && kind == Kind::Descriptor && kernel::is_readable(id) {
+    if comes_first || entry.every.load(Ordering::Relaxed) > 0 && has_untold(entry) {
         return Next::Soon;
     }
     match arm(entry, page, target, &due) {
@@ -175,6 +175,16 @@ fn where_it_was_left(entry: &Entry, page: &Page, now: HostInstant) -> Option<Due
     let due = deadline(clock_of(entry), target, now).due(page)?;
     let is_ahead = due.at > now.saturating_add(Span::from_nanos(SAME_PLACE));
     (is_ahead && is_where_it_should_be(entry, entry.told.load(Ordering::Relaxed), &due)).then_some(due)
+}
+
+/// Whether there are expiries of which nobody knows yet, and which the kernel forgets when the timer is set: such that nobody has
+/// read, and signals that wait to be taken.
+fn has_untold(entry: &Entry) -> bool {
+    match entry.kind() {
+        Kind::Descriptor => kernel::is_readable(entry.id.load(Ordering::Relaxed)),
+        Kind::Posix => sys::thread::is_pending(entry.signal.load(Ordering::Relaxed)),
+        Kind::Real => false,
+    }
 }
 
 /// Whether the kernel has the timer where the schedule has it.
