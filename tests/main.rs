@@ -37,6 +37,7 @@ fn main() -> ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
     harness::catch_panics();
     harness::default_signals();
+    harness::own_group();
     let trials = [
         reads::trials(),
         shim::trials(),

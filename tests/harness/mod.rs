@@ -20,6 +20,8 @@ pub use target::{Target, clear as clear_targets, source};
 
 use std::time::{Duration, Instant};
 
+use nix::unistd::Pid;
+
 /// How long anything may take that is expected to happen. Generous: nothing is measured by it.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -64,4 +66,14 @@ pub fn default_signals() {
         let _ = unsafe { signal(each, SigHandler::SigDfl) };
     }
     let _ = SigSet::all().thread_unblock();
+}
+
+/// Makes the tests a process group of their own, where no terminal would miss them in its foreground. In one whose leader has no
+/// parent in the session (a script that a container runs) the kernel sends SIGHUP to all of it, when the last program that a
+/// keeper started ends and another is stopped; and tests stop programs.
+pub fn own_group() {
+    use std::io::IsTerminal;
+    if !std::io::stdin().is_terminal() {
+        let _ = nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0));
+    }
 }
