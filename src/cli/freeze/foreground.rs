@@ -1,0 +1,58 @@
+//! Waiting in the foreground, until something has happened or a signal ends the command.
+
+use std::os::fd::AsFd;
+
+use falseticker::freeze::Frozen;
+use falseticker::{Error, HostInstant, Result, host_clock};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::time::{TimeSpec, TimeValLike};
+
+/// Why a pause in the foreground is over.
+pub enum Woken {
+    /// By its plan, or by somebody else.
+    Ended,
+    /// By a signal to this command.
+    Signal,
+}
+
+/// The signals that end this command, as something to wait for.
+pub struct Signals(SignalFd);
+
+impl Signals {
+    /// Blocks them for this thread.
+    pub fn block() -> Result<Self> {
+        let refused = |errno: Errno| Error::not_applied("wait for signals", errno.desc());
+        let mut set = SigSet::empty();
+        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+            set.add(signal);
+        }
+        set.thread_block().map_err(refused)?;
+        SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+            .map(Signals)
+            .map_err(refused)
+    }
+
+    /// Waits for the end of a pause or for a signal.
+    pub fn wait(&self, frozen: &Frozen) -> Result<Woken> {
+        let until = frozen.until().unwrap_or(HostInstant::MAX);
+        loop {
+            let left = until.saturating_since(host_clock::monotonic()).as_nanos();
+            if left <= 0 {
+                return Ok(Woken::Ended);
+            }
+            let mut fds = [
+                PollFd::new(self.0.as_fd(), PollFlags::POLLIN),
+                PollFd::new(frozen.as_fd(), PollFlags::POLLIN),
+            ];
+            match ppoll(&mut fds, Some(TimeSpec::nanoseconds(left)), None) {
+                Err(Errno::EINTR) | Ok(0) => {}
+                Err(errno) => return Err(Error::not_applied("wait for the end of the pause", errno.desc())),
+                Ok(_) if fds.first().is_some_and(|fd| fd.any() == Some(true)) => return Ok(Woken::Signal),
+                Ok(_) => return Ok(Woken::Ended),
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! `falseticker freeze NODE [--for SPAN]`.
+//!
+//! What must hold: with `--for` it is over when the processes run again, however that came about; a signal that ends
+//! this command thaws first (until the last process has stopped signals act as ever: the guards see to the rest).
+
+mod foreground;
+mod told;
+
+use falseticker::freeze::{End, Ended, Plan};
+use falseticker::node::NodeName;
+use falseticker::{ErrorKind, Node, Result, Span};
+
+use super::output::{Output, Reply};
+use super::table::short;
+use super::{exit, values};
+use foreground::{Signals, Woken};
+use told::{line, thawed_json, to_json};
+
+const EXAMPLES: &str = "\
+Examples:
+  falseticker freeze a --for 15s            in the foreground; Ctrl-C thaws
+  falseticker freeze a                      returns once all stand still
+
+If this command is killed while it waits, SIGKILL included, the processes go on within 100 ms.";
+
+/// Its flags.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The node
+    #[arg(value_name = "NODE")]
+    pub node: NodeName,
+
+    /// Thaw after SPAN, and stay in the foreground until then
+    #[arg(long = "for", value_name = "SPAN", allow_hyphen_values = true, value_parser = values::length)]
+    pub lasts: Option<Span>,
+}
+
+/// Freezes a node.
+pub fn freeze(args: &Args, output: &Output) -> Result<Reply> {
+    let node = Node::open(args.node.as_str())?;
+    let end = args.lasts.map_or(End::OnThaw, End::After);
+    let frozen = node.freeze(&Plan { end, ..Plan::default() })?;
+    let until = frozen.until();
+    let line = line(node.name(), frozen.report(), args.lasts);
+    let mut json = to_json(node.name(), frozen.report(), until);
+    if until.is_none() {
+        // Said only once nothing can come between.
+        frozen.detach()?;
+        return Ok(Reply::done(line, json));
+    }
+    let signals = Signals::block()?;
+    let since = frozen.report().last_confirmed;
+    output.say(&line)?;
+    let (thawed, said) = match signals.wait(&frozen)? {
+        Woken::Signal => (frozen.thaw()?, None),
+        Woken::Ended => {
+            let thawed = frozen.wait_and_thaw()?;
+            let ended = thawed.ended;
+            (thawed, Some(ended))
+        }
+    };
+    let after = short(thawed.first_resumed.saturating_since(since));
+    let (how, words, code) = match said {
+        None => {
+            ("interrupted", format!("interrupted; thawed after {after}"), ErrorKind::Interrupted.exit_code())
+        }
+        Some(Ended::AsPlanned) => ("as-planned", format!("thawed after {after}"), exit::DONE),
+        Some(Ended::ByRequest) => {
+            ("by-request", format!("thawed by another command after {after}"), exit::DONE)
+        }
+        Some(Ended::GuardsLost) => {
+            let words = format!("thawed after {after} already, since its guards were killed");
+            ("guards-lost", words, ErrorKind::NotApplied.exit_code())
+        }
+    };
+    json["thawed"] = thawed_json(how, &thawed);
+    Ok(Reply::done(format!("node {}: {words}", node.name()), json).with_code(code))
+}
