@@ -108,10 +108,48 @@ pub(crate) fn open(path: &CStr, flags: c_int) -> Result<c_int> {
     .map(|fd| fd as c_int)
 }
 
-/// Remove a file from a directory.
-pub(crate) fn unlinkat(dir: c_int, name: &CStr) -> Result<usize> {
+/// Open a file of a directory.
+pub(crate) fn open_in(dir: c_int, name: &CStr, flags: c_int) -> Result<c_int> {
+    // SAFETY: a terminated string; without O_CREAT there is no mode.
+    unsafe { syscall(libc::SYS_openat, [dir as usize, name.as_ptr() as usize, flags as usize, 0, 0, 0]) }
+        .map(|fd| fd as c_int)
+}
+
+/// Remove a directory.
+pub(crate) fn remove_dir(path: &CStr) -> Result<usize> {
+    let args = [libc::AT_FDCWD as usize, path.as_ptr() as usize, libc::AT_REMOVEDIR as usize, 0, 0, 0];
     // SAFETY: a terminated string.
-    unsafe { syscall(libc::SYS_unlinkat, [dir as usize, name.as_ptr() as usize, 0, 0, 0, 0]) }
+    unsafe { syscall(libc::SYS_unlinkat, args) }
+}
+
+/// Whether somebody holds a lock on an open file's description, wherever in the file.
+pub(crate) fn is_locked(fd: c_int) -> Result<bool> {
+    let mut lock = libc::flock {
+        l_type: libc::F_WRLCK as i16,
+        l_whence: libc::SEEK_SET as i16,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    let args = [fd as usize, libc::F_OFD_GETLK as usize, &raw mut lock as usize, 0, 0, 0];
+    // SAFETY: a live record, which the kernel fills in.
+    unsafe { syscall(libc::SYS_fcntl, args) }?;
+    Ok(lock.l_type != libc::F_UNLCK as i16)
+}
+
+/// A step of ptrace(2) that takes numbers only.
+pub(crate) fn ptrace(request: u32, tid: i32, data: usize) -> Result<usize> {
+    // SAFETY: the requests that are made (seize, interrupt, detach) take no pointers.
+    unsafe { syscall(libc::SYS_ptrace, [request as usize, tid as usize, 0, data, 0, 0]) }
+}
+
+/// The next news of any child or traced thread: which one, and the raw status; `None` when there is none for now.
+pub(crate) fn wait_any() -> Result<Option<(i32, c_int)>> {
+    let mut status: c_int = 0;
+    let options = (libc::__WALL | libc::WNOHANG) as usize;
+    // SAFETY: a live integer for the status.
+    let tid = unsafe { syscall(libc::SYS_wait4, [usize::MAX, &raw mut status as usize, options, 0, 0, 0]) }?;
+    Ok((tid != 0).then_some((tid as i32, status)))
 }
 
 /// Read into a buffer.
@@ -172,6 +210,15 @@ pub(crate) fn timerfd_set(fd: c_int, at: Option<i64>) -> Result<usize> {
     unsafe { syscall(libc::SYS_timerfd_settime, args) }
 }
 
+/// Sleep until somebody wakes those who sleep on a word, for `nanos` at most; not at all if it is not `seen` any more.
+pub(crate) fn futex_wait(word: &std::sync::atomic::AtomicU32, seen: u32, nanos: i64) {
+    let limit = timespec(nanos.max(0));
+    let word = word.as_ptr() as usize;
+    let args = [word, libc::FUTEX_WAIT as usize, seen as usize, &raw const limit as usize, 0, 0];
+    // SAFETY: a live word and a live timespec.
+    let _ = unsafe { syscall(libc::SYS_futex, args) };
+}
+
 /// Wake whoever sleeps on a word, in whatever process maps it.
 pub(crate) fn futex_wake_all(word: *const u32) {
     let args = [word as usize, libc::FUTEX_WAKE as usize, i32::MAX as usize, 0, 0, 0];
@@ -226,16 +273,23 @@ pub(crate) fn sleep_until(clock: libc::clockid_t, at: i64) -> Result<usize> {
     unsafe { syscall(libc::SYS_clock_nanosleep, args) }
 }
 
-/// Anonymous memory, shared with the processes forked from here; zeroed, and committed only as it is touched.
-pub(crate) fn map_shared(length: usize) -> Result<*mut c_void> {
-    let (access, kind) =
-        (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE);
+/// A file's first `length` bytes as memory that is shared with all who map it. What lies behind its end may not be touched.
+pub(crate) fn map_file(fd: c_int, length: usize) -> Result<*mut c_void> {
+    let access = libc::PROT_READ | libc::PROT_WRITE;
     // SAFETY: a new mapping at an address that the kernel chooses touches no existing memory.
-    unsafe { syscall(libc::SYS_mmap, [0, length, access as usize, kind as usize, usize::MAX, 0]) }
-        .map(|at| at as *mut c_void)
+    unsafe {
+        syscall(libc::SYS_mmap, [0, length, access as usize, libc::MAP_SHARED as usize, fd as usize, 0])
+    }
+    .map(|at| at as *mut c_void)
 }
 
-/// Give memory of [`map_shared`] back.
+/// How long a file is.
+pub(crate) fn length(fd: c_int) -> Result<usize> {
+    // SAFETY: takes numbers.
+    unsafe { syscall(libc::SYS_lseek, [fd as usize, 0, libc::SEEK_END as usize, 0, 0, 0]) }
+}
+
+/// Give memory of [`map_file`] back.
 ///
 /// # Safety
 ///

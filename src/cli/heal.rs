@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::output::{Output, Reply, complain, error_json};
 use super::table::{count, near, short};
-use super::{exit, fault, values};
+use super::{exit, fault, thaw, values};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -79,7 +79,8 @@ pub fn heal(args: &Args, output: &Output) -> Result<Reply> {
 }
 
 fn heal_one(dir: &NodeDir, args: &Args, output: &Output) -> Result<Healed> {
-    let thawed = freeze::thaw(dir.path())?.map(|record| record.processes.iter().map(|id| id.pid).collect());
+    let ended = freeze::thaw(dir.path())?;
+    let thawed = (!ended.is_empty()).then(|| thaw::pids(&ended));
     let how = args.slew.map_or(Heal::Step, Heal::Slew);
     let node = Node::of_dir(dir.clone()).map_err(|why| damaged(dir, &why))?;
     let applied = node.heal_clocks(how)?;

@@ -1,5 +1,8 @@
 //! `falseticker thaw NODE`.
 
+use std::collections::BTreeSet;
+
+use falseticker::freeze::Record;
 use falseticker::node::{BaseDir, NodeDir, NodeName};
 use falseticker::{Result, freeze};
 use serde_json::json;
@@ -23,12 +26,18 @@ pub struct Args {
 /// Lets a node's processes go on, whatever state its page is in.
 pub fn thaw(args: &Args) -> Result<Reply> {
     let dir = NodeDir::open(&BaseDir::find()?, &args.node)?;
-    let record = freeze::thaw(dir.path())?;
-    let pids: Vec<i32> =
-        record.iter().flat_map(|record| &record.processes).map(|process| process.pid).collect();
-    let text = match &record {
-        Some(_) => format!("node {}: thawed, {}", args.node, count(pids.len(), "process", "processes")),
-        None => format!("node {}: was not frozen", args.node),
+    let ended = freeze::thaw(dir.path())?;
+    let pids = pids(&ended);
+    let text = if ended.is_empty() {
+        format!("node {}: was not frozen", args.node)
+    } else {
+        format!("node {}: thawed, {}", args.node, count(pids.len(), "process", "processes"))
     };
-    Ok(Reply::done(text, json!({ "node": args.node, "thawed": record.is_some(), "processes": pids })))
+    Ok(Reply::done(text, json!({ "node": args.node, "thawed": !ended.is_empty(), "processes": pids })))
+}
+
+/// Whom these pauses held, each once.
+pub fn pids(ended: &[Record]) -> Vec<i32> {
+    let all: BTreeSet<i32> = ended.iter().flat_map(|record| &record.processes).map(|id| id.pid).collect();
+    all.into_iter().collect()
 }

@@ -1,5 +1,7 @@
 //! What every way of freezing owes its caller.
 
+use super::hold::Hold;
+use super::means::Means;
 use crate::process::ProcessId;
 use crate::{HostInstant, Result};
 
@@ -16,54 +18,49 @@ impl<F: Fn() -> Result<Vec<ProcessId>>> Members for F {
     }
 }
 
-/// Where a freezer writes down what it is about to do, for whoever has to undo it if the freezer dies.
-pub trait Journal {
-    /// These are about to be stopped, and those were found stopped by somebody else. On return it is known to
-    /// the guards and on disk.
-    fn enter(&mut self, stopping: &[ProcessId], found_stopped: &[ProcessId]) -> Result<()>;
-
-    /// Whether this process is never to be frozen.
-    fn spares(&self, process: ProcessId) -> bool;
-
-    /// An error once the freeze must not go on: it was called off, or nobody guards it any more.
-    fn may_go_on(&self) -> Result<()>;
-}
-
 /// A way of holding processes still. Its duties:
 ///
-/// 1. On success every member stands still, confirmed by the kernel's own account and not inferred from having
-///    asked for it; and a scan made after the last confirmation has shown no member that is not held.
-/// 2. Nobody is stopped before the journal has returned from [`Journal::enter`] with them.
-/// 3. Nobody whom the journal spares is stopped; whoever was found stopped is entered as such and left alone.
-/// 4. [`Journal::may_go_on`] is asked before each step, and the work is over at the deadline, with an error that
+/// 1. On success everyone who is meant stands still, confirmed by the kernel's own account and not inferred from having
+///    asked for it; and a scan made after the last confirmation has shown nobody new who is meant and not held.
+/// 2. Nobody is stopped before [`Hold::enter`] has returned with them.
+/// 3. Nobody whom [`Hold::spares`] is stopped. Whoever was found stopped, and is held by no other freeze, is entered as
+///    such and left alone. Whoever is under a debugger is refused.
+/// 4. [`Hold::may_go_on`] is asked before each step, and the work is over at the deadline, with an error that
 ///    says who would not stop and in which state.
-/// 5. After an error nothing more is stopped; the caller then resumes what the journal holds.
-/// 6. What it holds can be undone from the journal alone, by another process, when this one is dead (a mechanism
-///    that the kernel undoes by itself, such as ptrace, needs no entry).
-pub trait Freezer {
-    /// Stop all members.
-    fn freeze(
-        &self,
-        members: &dyn Members,
-        journal: &mut dyn Journal,
-        deadline: HostInstant,
-    ) -> Result<FreezeReport>;
+/// 5. After an error nothing more is stopped; the caller then undoes what the ledger holds.
+/// 6. What it holds can be undone from the ledger alone (`undo`), by another process, when this one is dead; or the
+///    kernel undoes it when whoever holds it dies.
+/// 7. It notes in the ledger, per process, when the stop was sent and when it was confirmed.
+pub(super) trait Freezer {
+    /// By which means.
+    fn means(&self) -> Means;
+
+    /// Stop everyone who is meant.
+    fn freeze(&self, members: &dyn Members, hold: &mut Hold, deadline: HostInstant) -> Result<()>;
 }
 
-/// One process of a freeze, with the host's instants.
+/// One process, or one thread, of a freeze, with the host's instants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrozenProcess {
-    /// Which it is.
+    /// Which process it is.
     pub id: ProcessId,
+    /// The thread of it that is held; `None` if all are.
+    pub tid: Option<i32>,
     /// Just before its stop was sent: until here it ran.
     pub stop_sent: HostInstant,
     /// When it had been seen to stand still: from here on it did.
     pub confirmed: HostInstant,
+    /// Just before it was resumed: until here it stood still. `None` while it does.
+    pub resumed: Option<HostInstant>,
 }
 
 /// What a freeze did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FreezeReport {
+    /// By which means.
+    pub means: Means,
+    /// Why these, if they were chosen.
+    pub why: Option<String>,
     /// Everyone who was stopped.
     pub processes: Vec<FrozenProcess>,
     /// Members who had been stopped by somebody else; they are not resumed at the end.

@@ -1,4 +1,4 @@
-//! The lock of a node's freeze: held by exactly those processes that answer for it, and naming them.
+//! The lock of a freeze: held by exactly those processes that answer for it, and naming them.
 //!
 //! It is an open file description lock, which controller and guards share by inheritance; so the kernel releases
 //! it when the last of them is gone, however that came about, and "is anyone alive who answers for this freeze?"
@@ -15,10 +15,9 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 
+use super::slot::Slot;
 use crate::process::{ProcessId, decimal};
 use crate::{Error, Result};
-
-const FILE: &str = "freeze.lock";
 
 /// Length of a line: a pid in 10 digits, a start tick in 20. Lines of one length, written in one piece at their
 /// places, need no agreement among their writers.
@@ -73,18 +72,20 @@ pub(super) struct Holders {
 pub(super) struct Lock(File);
 
 impl Lock {
-    /// Open the lock of the node in `dir`, making the file if need be.
-    pub(super) fn create(dir: &Path) -> Result<Lock> {
-        let file = options().create(true).open(dir.join(FILE));
-        file.and_then(above_streams).map(Lock).map_err(|why| refused(dir, why))
+    /// Open the lock of a slot of the node in `dir`, making the file if need be.
+    pub(super) fn create(dir: &Path, slot: Slot) -> Result<Lock> {
+        let path = slot.lock(dir);
+        let file = options().create(true).open(&path);
+        file.and_then(above_streams).map(Lock).map_err(|why| refused(&path, why))
     }
 
-    /// Open the lock of the node in `dir`; `None` if it has never been frozen.
-    pub(super) fn open(dir: &Path) -> Result<Option<Lock>> {
-        match options().open(dir.join(FILE)) {
-            Ok(file) => above_streams(file).map(|file| Some(Lock(file))).map_err(|why| refused(dir, why)),
+    /// Open the lock of a slot of the node in `dir`; `None` if it has never been used.
+    pub(super) fn open(dir: &Path, slot: Slot) -> Result<Option<Lock>> {
+        let path = slot.lock(dir);
+        match options().open(&path) {
+            Ok(file) => above_streams(file).map(|file| Some(Lock(file))).map_err(|why| refused(&path, why)),
             Err(why) if why.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(why) => Err(refused(dir, why)),
+            Err(why) => Err(refused(&path, why)),
         }
     }
 
@@ -100,7 +101,7 @@ impl Lock {
         match fcntl(&self.0, FcntlArg::F_OFD_SETLK(&whole)) {
             Ok(_) => Ok(true),
             Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
-            Err(errno) => Err(Error::not_applied(format_args!("lock {FILE}"), errno.desc())),
+            Err(errno) => Err(Error::not_applied("lock the freeze", errno.desc())),
         }
     }
 
@@ -110,7 +111,7 @@ impl Lock {
             let id = ProcessId::own().unwrap_or(ProcessId { pid: 0, start_ticks: 0 });
             self.0.write_all_at(&line(id), u64::try_from(Place::Controller.offset()).unwrap_or(0))
         });
-        named.map_err(|why| Error::not_applied(format_args!("write {FILE}"), why))
+        named.map_err(|why| Error::not_applied("write who freezes", why))
     }
 
     /// Who is named in it and lives.
@@ -141,8 +142,8 @@ fn options() -> OpenOptions {
     options
 }
 
-fn refused(dir: &Path, why: std::io::Error) -> Error {
-    Error::not_applied(format_args!("open {}", dir.join(FILE).display()), why)
+fn refused(path: &Path, why: std::io::Error) -> Error {
+    Error::not_applied(format_args!("open {}", path.display()), why)
 }
 
 /// The same descriptor, or a copy of it above the three standard streams, which the guard replaces.
@@ -165,13 +166,17 @@ fn duplicate(fd: std::os::fd::BorrowedFd<'_>) -> std::io::Result<OwnedFd> {
 mod tests {
     use super::*;
 
+    fn slot() -> Slot {
+        Slot::all().next().unwrap()
+    }
+
     #[test]
     fn one_holder_at_a_time_and_released_by_closing() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(Lock::open(dir.path()).unwrap().is_none());
-        let first = Lock::create(dir.path()).unwrap();
+        assert!(Lock::open(dir.path(), slot()).unwrap().is_none());
+        let first = Lock::create(dir.path(), slot()).unwrap();
         assert!(first.try_take().unwrap());
-        let second = Lock::open(dir.path()).unwrap().unwrap();
+        let second = Lock::open(dir.path(), slot()).unwrap().unwrap();
         assert!(!second.try_take().unwrap());
         first.name_controller().unwrap();
         assert_eq!(second.holders().controller, ProcessId::own());
@@ -182,7 +187,7 @@ mod tests {
     #[test]
     fn a_line_is_read_as_it_was_written_and_nonsense_names_nobody() {
         let dir = tempfile::tempdir().unwrap();
-        let lock = Lock::create(dir.path()).unwrap();
+        let lock = Lock::create(dir.path(), slot()).unwrap();
         let own = ProcessId::own().unwrap();
         lock.0.write_all_at(&line(own), u64::try_from(Place::SecondGuard.offset()).unwrap()).unwrap();
         assert_eq!(lock.holders(), Holders { controller: None, guards: vec![own] });

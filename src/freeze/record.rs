@@ -1,35 +1,27 @@
-//! `frozen.json` in a node's directory: what is frozen, for `status` and for whoever finds the guards dead.
-//!
-//! What must hold: it is written before any process in it is stopped and removed only after all of them have been
-//! resumed, both by someone who holds the node's lock; it is replaced by renaming, so a reader sees one version
-//! or another; a version newer than this program's is refused.
+//! What the ledgers of a node say, for `status` and for whoever ended a pause.
 
-use std::ffi::CStr;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
+use super::freezer::FrozenProcess;
+use super::hold::{frozen, resumed};
+use super::ledger::{Entry, Ledger, Phase, Shared};
 use super::lock::Lock;
-use super::node_in;
+use super::means::Means;
+use super::slot::Slot;
 use crate::process::ProcessId;
-use crate::{Error, Result};
+use crate::{HostInstant, Result, Span};
 
-const FILE: &str = "frozen.json";
-const NEW: &str = "frozen.json.new";
-const VERSION: u32 = 1;
-
-/// Its names, for guards that may not allocate.
-pub(super) const FILES: [&CStr; 2] = [c"frozen.json", c"frozen.json.new"];
-
-/// What a frozen node's directory says of its freeze.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A freeze of a node: in force, or over.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// The version of this format.
-    pub version: u32,
-    /// Who was stopped, or is about to be, and is resumed at the end.
+    /// By which means its processes are held.
+    pub means: Means,
+    /// Why these were chosen, if they were.
+    pub why: Option<String>,
+    /// Who was stopped, or is about to be, and is resumed at the end; each process once.
     pub processes: Vec<ProcessId>,
+    /// Whoever was confirmed to stand still, with the instants; a thread each where threads are held.
+    pub held: Vec<FrozenProcess>,
     /// Members whom somebody else had stopped before; they stay stopped.
     pub found_stopped: Vec<ProcessId>,
     /// Since when all are stopped, in nanoseconds of the host's CLOCK_MONOTONIC; absent while they are being so.
@@ -38,127 +30,81 @@ pub struct Record {
     pub since_wall: Option<i64>,
     /// The planned end, in nanoseconds of the host's CLOCK_MONOTONIC; absent if it ends by a command.
     pub until: Option<i64>,
-    /// Who froze it, if he lives. Not in the file: the lock names the living.
-    #[serde(skip)]
+    /// How long it was asked to last.
+    pub requested: Option<Span>,
+    /// When the first process was resumed; absent while none has been.
+    pub first_resumed: Option<HostInstant>,
+    /// When the last was.
+    pub last_resumed: Option<HostInstant>,
+    /// Who froze it, if he lives.
     pub controller: Option<ProcessId>,
     /// Who guards it now.
-    #[serde(skip)]
     pub guards: Vec<ProcessId>,
 }
 
 impl Record {
-    pub(super) fn new() -> Record {
+    pub(super) fn of(shared: &Shared, lock: Option<&Lock>) -> Record {
+        let mut processes: Vec<ProcessId> = shared.held().map(whole).collect();
+        processes.dedup();
+        let holders = lock.map(Lock::holders).unwrap_or_default();
+        let why = String::from_utf8_lossy(&shared.why.to_bytes()).into_owned();
+        let since = shared.since();
+        let (until, requested) = shared.plan();
+        let ends = resumed(shared.held());
         Record {
-            version: VERSION,
-            processes: Vec::new(),
-            found_stopped: Vec::new(),
-            since: None,
-            since_wall: None,
-            until: None,
-            controller: None,
-            guards: Vec::new(),
+            means: shared.means(),
+            why: (!why.is_empty()).then_some(why),
+            processes,
+            held: shared.held().filter_map(frozen).collect(),
+            found_stopped: shared.entries().iter().filter(|entry| entry.is_found()).map(Entry::id).collect(),
+            since: since.map(|(since, _)| since.as_nanos()),
+            since_wall: since.map(|(_, wall)| wall),
+            until: until.map(HostInstant::as_nanos),
+            requested,
+            first_resumed: ends.map(|(first, _)| first),
+            last_resumed: ends.map(|(_, last)| last),
+            controller: holders.controller,
+            guards: holders.guards,
         }
     }
 
-    pub(super) fn write(&self, dir: &Path) -> Result<()> {
-        let refused =
-            |why: std::io::Error| Error::not_applied(format_args!("write {}", dir.join(FILE).display()), why);
-        let text = serde_json::to_vec(self).map_err(|why| refused(why.into()))?;
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
-        let written = options.open(dir.join(NEW)).and_then(|mut file| file.write_all(&text));
-        written.and_then(|()| std::fs::rename(dir.join(NEW), dir.join(FILE))).map_err(refused)
-    }
-
-    pub(super) fn read(dir: &Path) -> Result<Option<Record>> {
-        let path = dir.join(FILE);
-        let attempted = format!("read {}", path.display());
-        let text = match std::fs::read(&path) {
-            Ok(text) => text,
-            Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(why) => return Err(Error::not_applied(attempted, why)),
-        };
-        let remedy = "resume the node's processes with kill -CONT, and remove the file";
-        // Only the version is common to all formats.
-        #[derive(Deserialize)]
-        struct Version {
-            version: u32,
-        }
-        let bad = |why: serde_json::Error| Error::not_applied(&attempted, why).remedy(remedy);
-        let version = serde_json::from_slice::<Version>(&text).map_err(bad)?.version;
-        if version != VERSION {
-            let why = format!("it is of version {version}, and this program knows version {VERSION}");
-            return Err(Error::not_applied(attempted, why).remedy("thaw with the falseticker that froze"));
-        }
-        serde_json::from_slice(&text).map(Some).map_err(bad)
-    }
-
-    pub(super) fn remove(dir: &Path) -> Result<()> {
-        for name in [NEW, FILE] {
-            match std::fs::remove_file(dir.join(name)) {
-                Err(why) if why.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::not_applied(format_args!("remove {}", dir.join(name).display()), why));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+    /// How long all stood still, if that is over.
+    pub fn actual(&self) -> Option<Span> {
+        Some(self.first_resumed?.saturating_since(HostInstant::from_nanos(self.since?)))
     }
 }
 
-/// What the node in `dir` is frozen by; `None` if it is not frozen. After [`sweep`](super::sweep) this is what
-/// is in force.
-pub fn record(dir: &Path) -> Result<Option<Record>> {
-    let Some(mut record) = Record::read(dir)? else { return Ok(None) };
-    if let Some(lock) = Lock::open(dir)? {
-        let holders = lock.holders();
-        (record.controller, record.guards) = (holders.controller, holders.guards);
+/// The process of an entry, also of one that names a thread.
+fn whole(entry: &Entry) -> ProcessId {
+    match entry.tid() {
+        0 => entry.id(),
+        _ => ProcessId::of(entry.id().pid).unwrap_or(entry.id()),
     }
-    Ok(Some(record))
 }
 
-/// The error for a node that is frozen already.
-pub(super) fn already_frozen(dir: &Path, record: &Record) -> Error {
-    let by = record.controller.map_or(String::new(), |id| format!(" by process {id}"));
-    let count = record.processes.len();
-    let node = node_in(dir);
-    Error::not_applied(
-        format_args!("freeze {node}"),
-        format_args!("it is frozen already{by} ({count} processes)"),
-    )
-    .remedy(format_args!("thaw it first: falseticker thaw {}", node.trim_start_matches("node ")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::PermissionsExt;
-
-    #[test]
-    fn is_read_as_it_was_written_and_for_its_owner_only() {
-        let dir = tempfile::tempdir().unwrap();
-        assert_eq!(record(dir.path()).unwrap(), None);
-        let written = Record { processes: vec![ProcessId::own().unwrap()], until: Some(7), ..Record::new() };
-        written.write(dir.path()).unwrap();
-        assert_eq!(record(dir.path()).unwrap(), Some(written));
-        let mode = std::fs::metadata(dir.path().join(FILE)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-        Record::remove(dir.path()).unwrap();
-        Record::remove(dir.path()).unwrap();
-        assert_eq!(record(dir.path()).unwrap(), None);
-    }
-
-    #[test]
-    fn what_it_cannot_read_it_refuses_with_a_remedy() {
-        let dir = tempfile::tempdir().unwrap();
-        for text in ["", "{}", "[1]", r#"{"version":2}"#, r#"{"version":1}"#] {
-            std::fs::write(dir.path().join(FILE), text).unwrap();
-            assert!(record(dir.path()).unwrap_err().help().is_some(), "{text}");
+/// What the node in `dir` is frozen by. After [`sweep`](super::sweep) this is what is in force.
+pub fn records(dir: &Path) -> Result<Vec<Record>> {
+    let mut records = Vec::new();
+    for slot in Slot::all() {
+        if let Some(ledger) = Ledger::open(dir, slot)?
+            && ledger.shared().phase() != Phase::Done
+        {
+            records.push(Record::of(ledger.shared(), Lock::open(dir, slot)?.as_ref()));
         }
     }
+    Ok(records)
+}
 
-    #[test]
-    fn the_names_for_the_guards_are_the_same() {
-        assert_eq!(FILES.map(|name| name.to_str().unwrap()), [FILE, NEW]);
+/// The pause of the node in `dir` that ended last; `None` if it has had none.
+pub fn last(dir: &Path) -> Result<Option<Record>> {
+    let mut over = Vec::new();
+    for slot in Slot::all() {
+        if let Some(ledger) = Ledger::open(dir, slot)?
+            && ledger.shared().phase() == Phase::Done
+            && ledger.shared().since().is_some()
+        {
+            over.push(Record::of(ledger.shared(), None));
+        }
     }
+    Ok(over.into_iter().max_by_key(|record| record.last_resumed))
 }

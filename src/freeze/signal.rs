@@ -8,74 +8,77 @@ use std::collections::BTreeSet;
 
 use nix::sys::signal::Signal;
 
-use super::freezer::{FreezeReport, Freezer, FrozenProcess, Journal, Members};
-use crate::process::{PidFd, ProcessId, State, Stillness, Table, stillness};
+use super::debugged;
+use super::freezer::{Freezer, Members};
+use super::hold::Hold;
+use super::ledger::Held;
+use super::means::Means;
+use crate::process::{PidFd, ProcessId, State, Stillness, Table, stillness, stop_is_pending};
 use crate::{Error, HostInstant, Result, Span, host_clock};
 
 const FIRST_PAUSE: Span = Span::from_nanos(200_000);
 const LONGEST_PAUSE: Span = Span::from_millis(2);
 const SEND_AGAIN_AFTER: Span = Span::from_millis(5);
 
-/// Freezes by SIGSTOP; undone by SIGCONT to whatever the journal holds.
+/// Freezes by SIGSTOP; undone by SIGCONT to whatever the ledger holds.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct SignalFreezer;
+pub(super) struct SignalFreezer;
 
 impl Freezer for SignalFreezer {
-    fn freeze(
-        &self,
-        members: &dyn Members,
-        journal: &mut dyn Journal,
-        deadline: HostInstant,
-    ) -> Result<FreezeReport> {
+    fn means(&self) -> Means {
+        Means::Signal
+    }
+
+    fn freeze(&self, members: &dyn Members, hold: &mut Hold, deadline: HostInstant) -> Result<()> {
         let mut known = BTreeSet::new();
-        let (mut processes, mut found_stopped) = (Vec::new(), Vec::new());
         loop {
-            journal.may_go_on()?;
+            hold.may_go_on()?;
             let new = members.members()?.into_iter().filter(|id| known.insert(*id));
-            let new: Vec<ProcessId> = new.filter(|id| !journal.spares(*id)).collect();
+            let new: Vec<ProcessId> = new.filter(|id| !hold.spares(*id)).collect();
             if new.is_empty() {
-                break;
+                return Ok(());
             }
-            let (mut moving, mut stopped) = (Vec::new(), Vec::new());
-            for id in new {
-                match stillness(id) {
-                    Stillness::Gone => {}
-                    Stillness::Still { by_signal: true } => stopped.push(id),
-                    Stillness::Still { by_signal: false } | Stillness::Moving(_) => moving.push(id),
-                }
-            }
-            journal.enter(&moving, &stopped)?;
-            found_stopped.extend(stopped);
-            let sent = send_all(&moving, journal)?;
-            processes.extend(confirm_all(sent, journal, deadline)?);
+            debugged::refuse(hold.dir(), &new)?;
+            let held: Vec<Held> = new.into_iter().filter_map(|id| examine(hold, id)).collect();
+            let first = hold.enter(&held, deadline)?;
+            let moving = held.iter().enumerate().filter(|(_, held)| !held.is_found);
+            let sent = send_all(moving.map(|(index, held)| (first + index, held.id)), hold)?;
+            confirm_all(sent, hold, deadline)?;
             // A tree that forks faster than it can be stopped is never complete, and must not be tried for ever.
             if host_clock::monotonic() >= deadline {
                 return Err(too_late("new processes appear faster than they can be stopped"));
             }
         }
-        let now = host_clock::monotonic();
-        Ok(FreezeReport {
-            first_stop: processes.iter().map(|process| process.stop_sent).min().unwrap_or(now),
-            last_confirmed: processes.iter().map(|process| process.confirmed).max().unwrap_or(now),
-            processes,
-            found_stopped,
-        })
     }
+}
+
+/// What is to be done with a process; `None` if it has ended.
+fn examine(hold: &Hold, id: ProcessId) -> Option<Held> {
+    let stopped = Stillness::Still { by_signal: true };
+    let is_found = match stillness(id) {
+        Stillness::Gone => return None,
+        // Whoever is held by another freeze is ours to hold as well. If that ended just now it runs.
+        still => still == stopped && !hold.others().have_stopped(id) && stillness(id) == stopped,
+    };
+    Some(Held { is_found, ..Held::process(id) })
 }
 
 /// A process whose stop has been sent.
 struct Sent {
+    index: usize,
     id: ProcessId,
-    first: HostInstant,
     last: HostInstant,
 }
 
-fn send_all(processes: &[ProcessId], journal: &dyn Journal) -> Result<Vec<Sent>> {
-    let mut sent = Vec::with_capacity(processes.len());
-    for &id in processes {
-        journal.may_go_on()?;
+fn send_all(processes: impl Iterator<Item = (usize, ProcessId)>, hold: &Hold) -> Result<Vec<Sent>> {
+    let mut sent = Vec::new();
+    for (index, id) in processes {
+        hold.may_go_on()?;
         if let Some(at) = send(id)? {
-            sent.push(Sent { id, first: at, last: at });
+            if let Some(entry) = hold.entry(index) {
+                entry.set_stop_sent(at);
+            }
+            sent.push(Sent { index, id, last: at });
         }
     }
     Ok(sent)
@@ -89,27 +92,24 @@ fn send(id: ProcessId) -> Result<Option<HostInstant>> {
     Ok(handle.signal(Signal::SIGSTOP)?.then_some(at))
 }
 
-fn confirm_all(
-    mut waiting: Vec<Sent>,
-    journal: &dyn Journal,
-    deadline: HostInstant,
-) -> Result<Vec<FrozenProcess>> {
-    let mut confirmed = Vec::with_capacity(waiting.len());
+fn confirm_all(mut waiting: Vec<Sent>, hold: &Hold, deadline: HostInstant) -> Result<()> {
     let mut pause = FIRST_PAUSE;
     loop {
         let mut moving = Vec::new();
         for mut sent in waiting {
             match stillness(sent.id) {
                 Stillness::Gone => {}
-                Stillness::Still { .. } => confirmed.push(FrozenProcess {
-                    id: sent.id,
-                    stop_sent: sent.first,
-                    confirmed: host_clock::monotonic(),
-                }),
+                Stillness::Still { .. } => confirm(hold, &sent),
+                // In a frozen control group the stop waits, and is taken before anything else is done.
+                Stillness::Moving(_)
+                    if stop_is_pending(sent.id) && hold.others().hold(sent.id, Means::Cgroup) =>
+                {
+                    confirm(hold, &sent);
+                }
                 Stillness::Moving(state) => {
                     let quiet = host_clock::monotonic().saturating_since(sent.last);
                     if quiet > SEND_AGAIN_AFTER {
-                        journal.may_go_on()?;
+                        hold.may_go_on()?;
                         sent.last = send(sent.id)?.unwrap_or(sent.last);
                     }
                     moving.push((sent, state));
@@ -117,9 +117,9 @@ fn confirm_all(
             }
         }
         if moving.is_empty() {
-            return Ok(confirmed);
+            return Ok(());
         }
-        journal.may_go_on()?;
+        hold.may_go_on()?;
         let now = host_clock::monotonic();
         if now >= deadline {
             return Err(too_late(describe(&moving)));
@@ -127,6 +127,12 @@ fn confirm_all(
         host_clock::sleep_until(now.saturating_add(pause).min(deadline));
         pause = pause.saturating_add(pause).min(LONGEST_PAUSE);
         waiting = moving.into_iter().map(|(sent, _)| sent).collect();
+    }
+}
+
+fn confirm(hold: &Hold, sent: &Sent) {
+    if let Some(entry) = hold.entry(sent.index) {
+        entry.set_confirmed(host_clock::monotonic());
     }
 }
 

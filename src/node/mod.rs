@@ -13,6 +13,7 @@ mod make;
 mod members;
 mod memory;
 pub mod name;
+mod pauses;
 pub mod preload_env;
 mod reaches;
 mod slots;
@@ -26,6 +27,7 @@ pub use files::Access;
 pub use keeping::{remove, sweep, sweep_node};
 pub use make::{Kind, MadeBy};
 pub use name::NodeName;
+pub use pauses::{Frozen as FrozenStatus, Held, Pause};
 pub use status::{Status, status};
 pub use wait::{Answer, Asked};
 
@@ -216,7 +218,7 @@ impl Node {
 
     /// Resumes what a freeze has stopped; whether there was one.
     pub fn thaw(&self) -> Result<bool> {
-        Ok(freeze::thaw(self.dir.path())?.is_some())
+        Ok(!freeze::thaw(self.dir.path())?.is_empty())
     }
 
     /// Everyone who belongs to the node: its first processes, all that descends from them, and whoever is reached.

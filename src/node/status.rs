@@ -17,15 +17,16 @@ use serde::Serialize;
 use super::capture::capture;
 use super::evidence::{Reached, read_under, waits_name};
 use super::members::{Members, look};
+use super::pauses::{Frozen, Pause, Pauses};
 use super::slots;
 use super::{MadeBy, Node};
 use crate::error::Result;
 use crate::fault::Fault;
+use crate::host_clock;
 use crate::process::{Process, Stillness, cmdline, stillness};
 use crate::reach;
 use crate::schedule::{Captured, Tables};
 use crate::units::{format_instant, format_span};
-use crate::{freeze, host_clock};
 
 /// A node at one moment.
 #[derive(Clone, Debug, Serialize)]
@@ -51,8 +52,10 @@ pub struct Status {
     pub clocks: Clocks,
     /// The last changes.
     pub changes: Vec<ChangeStatus>,
-    /// Its pause, if it is frozen.
-    pub frozen: Option<Pause>,
+    /// Its pauses, if it is frozen.
+    pub frozen: Option<Frozen>,
+    /// Its last pause that is over.
+    pub last_pause: Option<Pause>,
     /// Its reached processes.
     pub processes: Vec<ProcessStatus>,
     /// Its other processes.
@@ -102,19 +105,6 @@ pub struct ChangeStatus {
     pub state: &'static str,
     /// By how much it was published too late.
     pub late_by_ns: i64,
-}
-
-/// A pause.
-#[derive(Clone, Debug, Serialize)]
-pub struct Pause {
-    /// Who is held.
-    pub pids: Vec<i32>,
-    /// Since when.
-    pub since_ns: Option<i64>,
-    /// Until when, if it ends by itself.
-    pub until_ns: Option<i64>,
-    /// Who sees to its end.
-    pub guards: Vec<i32>,
 }
 
 /// A reached process.
@@ -184,6 +174,7 @@ pub fn status(node: &Node) -> Result<Status> {
     let now = host_clock::monotonic();
     let members = look(node)?;
     let changes = changes(&tables, now);
+    let pauses = Pauses::of(node)?;
     Ok(Status {
         name: node.name().to_string(),
         directory: node.dir.path().display().to_string(),
@@ -198,8 +189,9 @@ pub fn status(node: &Node) -> Result<Status> {
             mono: clock(&tables, &captured, Clock::Mono, now),
             boot: clock(&tables, &captured, Clock::Boot, now),
         },
-        frozen: pause(node)?,
-        processes: processes(node, &members, &tables, &changes),
+        frozen: pauses.in_force(),
+        last_pause: pauses.last(),
+        processes: processes(node, &members, &pauses, &tables, &changes),
         not_reached: not_reached(&members),
         refused_settings: node.evidence.header.refused_settings.load(Ordering::Relaxed),
         changes,
@@ -272,19 +264,10 @@ pub(super) fn changes(tables: &Tables, now: HostInstant) -> Vec<ChangeStatus> {
     tables.changes.iter().map(status).collect()
 }
 
-fn pause(node: &Node) -> Result<Option<Pause>> {
-    let record = freeze::record(node.dir.path())?;
-    Ok(record.map(|record| Pause {
-        pids: record.processes.iter().map(|process| process.pid).collect(),
-        since_ns: record.since,
-        until_ns: record.until,
-        guards: record.guards.iter().map(|guard| guard.pid).collect(),
-    }))
-}
-
 fn processes(
     node: &Node,
     members: &Members,
+    pauses: &Pauses,
     tables: &Tables,
     changes: &[ChangeStatus],
 ) -> Vec<ProcessStatus> {
@@ -293,7 +276,10 @@ fn processes(
         .reached
         .values()
         .filter(is_member)
-        .map(|reached| process(node, reached, tables, changes))
+        .map(|reached| {
+            let state = if pauses.hold(reached.process.id) { "frozen" } else { state_of(&reached.process) };
+            ProcessStatus { state, ..process(node, reached, tables, changes) }
+        })
         .collect()
 }
 

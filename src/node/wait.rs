@@ -7,10 +7,11 @@ use falseticker_page::change::{Change, Kind};
 use falseticker_page::time::{HostInstant, Span};
 
 use super::evidence::read_under;
+use super::pauses::Pauses;
 use super::{Applied, Node, members};
 use crate::error::Result;
 use crate::host_clock;
-use crate::process::{ProcessId, Stillness, cmdline, stillness};
+use crate::process::{ProcessId, cmdline, stillness};
 
 /// How long between two looks at the marks; at the processes it is looked less often.
 const PACE: Span = Span::from_nanos(500_000);
@@ -72,6 +73,8 @@ pub fn wait(node: &Node, applied: &Applied, limit: Span) -> Result<Answer> {
 pub fn answer(node: &Node, change: &Change) -> Result<Answer> {
     let members = members::look(node)?;
     let own = ProcessId::own();
+    let pauses = Pauses::of(node)?;
+    let is_frozen = |id| pauses.hold(id) || stillness(id).is_still();
     let asked = members.reached.values().filter(|one| Some(one.process.id) != own).map(|one| {
         let read = read_under(&node.evidence, one.row, change);
         Asked {
@@ -79,7 +82,7 @@ pub fn answer(node: &Node, change: &Change) -> Result<Answer> {
             command: cmdline(one.process.id).map(|words| words.join(" ")).unwrap_or_default(),
             latency: read.map(|read| read.saturating_since(change.at)),
             unknown: one.row.is_none(),
-            frozen: read.is_none() && matches!(stillness(one.process.id), Stillness::Still { .. }),
+            frozen: read.is_none() && is_frozen(one.process.id),
         }
     });
     Ok(Answer { asked: asked.collect() })

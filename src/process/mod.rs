@@ -12,7 +12,7 @@ pub use pidfd::PidFd;
 pub(crate) use pidfd::open_verified;
 pub use stat::State;
 pub(crate) use stat::decimal;
-pub use stopped::{Stillness, stillness};
+pub use stopped::{Stillness, stillness, stop_is_pending};
 pub use tree::{Process, Table, cmdline};
 
 use serde::{Deserialize, Serialize};

@@ -43,7 +43,7 @@ pub fn stillness(id: ProcessId) -> Stillness {
     match state {
         State::STOPPED => Stillness::Still { by_signal: true },
         State::TRACED => Stillness::Still { by_signal: false },
-        State::DISK if stop_is_pending(id, None) => Stillness::Still { by_signal: true },
+        State::DISK if stop_is_pending(id) => Stillness::Still { by_signal: true },
         moving => Stillness::Moving(moving),
     }
 }
@@ -67,7 +67,7 @@ fn of_threads(id: ProcessId) -> Stillness {
         }
     }
     // A group stop that one thread has taken part in awaits all others, and the signal is then pending no more.
-    if stopped == 0 && asleep.iter().any(|tid| !stop_is_pending(id, Some(*tid))) {
+    if stopped == 0 && asleep.iter().any(|tid| !stop_awaits(id, Some(*tid))) {
         return Stillness::Moving(State::DISK);
     }
     // Threads that were started while the directory was being read are missing from the list.
@@ -81,8 +81,13 @@ fn of_threads(id: ProcessId) -> Stillness {
     }
 }
 
+/// Whether SIGSTOP has been sent to a process, which has not taken it yet.
+pub fn stop_is_pending(id: ProcessId) -> bool {
+    stop_awaits(id, None)
+}
+
 /// Whether SIGSTOP has been sent and awaits the process, or one thread of it.
-fn stop_is_pending(id: ProcessId, tid: Option<i32>) -> bool {
+fn stop_awaits(id: ProcessId, tid: Option<i32>) -> bool {
     const SIGSTOP: u64 = 1 << (libc::SIGSTOP - 1);
     let Ok(process) = procfs::process::Process::new(id.pid) else {
         return false;

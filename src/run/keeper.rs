@@ -89,7 +89,9 @@ fn watch(target: i32, pipe: RawFd, run: Option<ProcessId>, dir: &NodeDir) {
         match wait(flags) {
             Ok((0, _)) => {
                 // What a freeze has stopped is the freeze's to continue.
-                if let (Ok(None), Some(own)) = (freeze::record(dir.path()), ProcessId::own()) {
+                if freeze::records(dir.path()).is_ok_and(|records| records.is_empty())
+                    && let Some(own) = ProcessId::own()
+                {
                     orphans::hang_up(own, run);
                 }
                 tell(pipe, Message::Staying);

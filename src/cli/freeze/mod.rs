@@ -4,6 +4,7 @@
 //! this command thaws first (until the last process has stopped signals act as ever: the guards see to the rest).
 
 mod foreground;
+mod how;
 mod told;
 
 use falseticker::freeze::{End, Ended, Plan};
@@ -14,12 +15,14 @@ use super::output::{Output, Reply};
 use super::table::short;
 use super::{exit, values};
 use foreground::{Signals, Woken};
-use told::{line, thawed_json, to_json};
+use told::{add_end, line, to_json};
 
 const EXAMPLES: &str = "\
 Examples:
   falseticker freeze a --for 15s            in the foreground; Ctrl-C thaws
   falseticker freeze a                      returns once all stand still
+  falseticker freeze a --how auto           by a control group, if possible
+  falseticker freeze a --thread 'GC*' --for 2s
 
 If this command is killed while it waits, SIGKILL included, the processes go on within 100 ms.";
 
@@ -34,13 +37,17 @@ pub struct Args {
     /// Thaw after SPAN, and stay in the foreground until then
     #[arg(long = "for", value_name = "SPAN", allow_hyphen_values = true, value_parser = values::length)]
     pub lasts: Option<Span>,
+
+    #[command(flatten)]
+    pub how: how::Options,
 }
 
 /// Freezes a node.
 pub fn freeze(args: &Args, output: &Output) -> Result<Reply> {
+    let how = args.how.how()?;
     let node = Node::open(args.node.as_str())?;
     let end = args.lasts.map_or(End::OnThaw, End::After);
-    let frozen = node.freeze(&Plan { end, ..Plan::default() })?;
+    let frozen = node.freeze(&Plan { end, how, ..Plan::default() })?;
     let until = frozen.until();
     let line = line(node.name(), frozen.report(), args.lasts);
     let mut json = to_json(node.name(), frozen.report(), until);
@@ -74,6 +81,6 @@ pub fn freeze(args: &Args, output: &Output) -> Result<Reply> {
             ("guards-lost", words, ErrorKind::NotApplied.exit_code())
         }
     };
-    json["thawed"] = thawed_json(how, &thawed);
+    add_end(&mut json, how, since, &thawed);
     Ok(Reply::done(format!("node {}: {words}", node.name()), json).with_code(code))
 }

@@ -1,6 +1,6 @@
 //! How a freeze is told: in a line, and as an object.
 
-use falseticker::freeze::{FreezeReport, Thawed};
+use falseticker::freeze::{FreezeReport, Means, Thawed};
 use falseticker::node::NodeName;
 use falseticker::process::{ProcessId, cmdline};
 use falseticker::units::format_span;
@@ -11,13 +11,19 @@ use super::super::table::{count, short};
 
 /// "node a: 3 processes frozen within 1.2ms, for 5s".
 pub fn line(node: &NodeName, report: &FreezeReport, lasts: Option<Span>) -> String {
-    let stopped = count(report.processes.len(), "process", "processes");
+    let stopped = match report.means {
+        Means::Thread => count(report.processes.len(), "thread", "threads"),
+        Means::Signal | Means::Cgroup => count(report.processes.len(), "process", "processes"),
+    };
     let within = short(report.last_confirmed.saturating_since(report.first_stop));
     let until = match lasts {
         Some(lasts) => format!(", for {}", format_span(lasts)),
         None => format!("; to go on: falseticker thaw {}", node),
     };
     let mut line = format!("node {}: {stopped} frozen within {within}{until}", node);
+    if let Some(why) = &report.why {
+        line.push_str(&format!("\n  by {why}"));
+    }
     if !report.found_stopped.is_empty() {
         let pids: Vec<String> = report.found_stopped.iter().map(ProcessId::to_string).collect();
         line.push_str(&format!("\n  stopped before by somebody else, and left so: {}", pids.join(" ")));
@@ -31,28 +37,44 @@ pub fn to_json(node: &NodeName, report: &FreezeReport, until: Option<HostInstant
     let processes = report.processes.iter().map(|process| {
         json!({
             "pid": process.id.pid,
+            "tid": process.tid,
             "command": command(process.id),
             "stop_sent_ns": process.stop_sent.as_nanos(),
             "confirmed_ns": process.confirmed.as_nanos(),
+            "resumed_ns": process.resumed.map(HostInstant::as_nanos),
         })
     });
+    let requested = until.map(|until| until.saturating_since(report.last_confirmed).as_nanos());
     let found = report.found_stopped.iter().map(|id| json!({ "pid": id.pid, "command": command(*id) }));
     json!({
         "node": node,
+        "how": report.means,
+        "why": report.why,
         "processes": processes.collect::<Vec<_>>(),
         "found_stopped": found.collect::<Vec<_>>(),
         "first_stop_ns": report.first_stop.as_nanos(),
         "last_confirmed_ns": report.last_confirmed.as_nanos(),
         "until_ns": until.map(HostInstant::as_nanos),
+        "requested_ns": requested,
         "thawed": null,
     })
 }
 
+/// Adds the end to a freeze's object; `since` is when the last had stopped.
+pub fn add_end(json: &mut Value, how: &str, since: HostInstant, thawed: &Thawed) {
+    for (process, ended) in json["processes"].as_array_mut().into_iter().flatten().zip(&thawed.processes) {
+        process["resumed_ns"] = json!(ended.resumed.map(HostInstant::as_nanos));
+    }
+    json["thawed"] = thawed_json(how, since, thawed);
+}
+
 /// Its end as an object.
-pub fn thawed_json(how: &str, thawed: &Thawed) -> Value {
+fn thawed_json(how: &str, since: HostInstant, thawed: &Thawed) -> Value {
     json!({
         "ended": how,
+        "actual_ns": thawed.first_resumed.saturating_since(since).as_nanos(),
         "first_resumed_ns": thawed.first_resumed.as_nanos(),
+        "last_resumed_ns": thawed.last_resumed.as_nanos(),
         "confirmed_ns": thawed.confirmed.as_nanos(),
     })
 }
@@ -63,15 +85,22 @@ mod tests {
 
     use super::*;
 
+    fn at(nanos: i64) -> HostInstant {
+        HostInstant::from_nanos(nanos)
+    }
+
     fn report(found_stopped: Vec<ProcessId>) -> FreezeReport {
-        let at = HostInstant::from_nanos;
         // Pids that nobody has.
         let process = |pid, sent, confirmed| FrozenProcess {
             id: ProcessId { pid, start_ticks: 0 },
+            tid: None,
+            resumed: None,
             stop_sent: at(sent),
             confirmed: at(confirmed),
         };
         FreezeReport {
+            means: Means::Signal,
+            why: None,
             processes: vec![process(i32::MAX, 1_000, 4_000), process(i32::MAX - 1, 2_000, 6_000)],
             found_stopped,
             first_stop: at(1_000),
@@ -84,23 +113,32 @@ mod tests {
         let name: NodeName = "a".parse().unwrap();
         let until = Some(HostInstant::from_nanos(9_000));
         let expected = json!({
-            "node": "a",
+            "node": "a", "how": "signal", "why": null,
             "processes": [
-                { "pid": i32::MAX, "command": "", "stop_sent_ns": 1_000, "confirmed_ns": 4_000 },
-                { "pid": i32::MAX - 1, "command": "", "stop_sent_ns": 2_000, "confirmed_ns": 6_000 },
+                { "pid": i32::MAX, "tid": null, "command": "", "stop_sent_ns": 1_000, "confirmed_ns": 4_000, "resumed_ns": null },
+                { "pid": i32::MAX - 1, "tid": null, "command": "", "stop_sent_ns": 2_000, "confirmed_ns": 6_000, "resumed_ns": null },
             ],
             "found_stopped": [],
             "first_stop_ns": 1_000, "last_confirmed_ns": 6_000, "until_ns": 9_000,
-            "thawed": null,
+            "requested_ns": 3_000, "thawed": null,
         });
         assert_eq!(to_json(&name, &report(Vec::new()), until), expected);
+        let ended = report(Vec::new()).processes.into_iter();
         let thawed = Thawed {
+            processes: ended.map(|one| FrozenProcess { resumed: Some(at(7_000)), ..one }).collect(),
             ended: Ended::ByRequest,
-            first_resumed: HostInstant::from_nanos(7_000),
-            confirmed: HostInstant::from_nanos(8_000),
+            first_resumed: at(7_000),
+            last_resumed: at(7_500),
+            confirmed: at(8_000),
         };
-        let expected = json!({ "ended": "by-request", "first_resumed_ns": 7_000, "confirmed_ns": 8_000 });
-        assert_eq!(thawed_json("by-request", &thawed), expected);
+        let mut json = expected;
+        add_end(&mut json, "by-request", at(6_000), &thawed);
+        let expected = json!({
+            "ended": "by-request", "actual_ns": 1_000,
+            "first_resumed_ns": 7_000, "last_resumed_ns": 7_500, "confirmed_ns": 8_000,
+        });
+        assert_eq!(json["thawed"], expected);
+        assert_eq!(json["processes"][1]["resumed_ns"], 7_000);
     }
 
     #[test]

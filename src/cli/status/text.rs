@@ -1,7 +1,8 @@
 //! A node's status in 80 columns.
 
+use falseticker::freeze::Means;
 use falseticker::node::status::{ChangeStatus, ClockStatus, Escaped, ProcessStatus};
-use falseticker::node::{MadeBy, Status};
+use falseticker::node::{FrozenStatus, MadeBy, Status};
 use falseticker::units::format_rate;
 use falseticker::{Rate, Span};
 
@@ -25,6 +26,41 @@ fn between(from: i64, to: i64) -> String {
     short(Span::from_nanos(to.saturating_sub(from)))
 }
 
+/// "2 processes", "3 threads of a process", "2 processes by 3 pauses".
+fn held(frozen: &FrozenStatus) -> String {
+    let processes = count(frozen.pids.len(), "process", "processes");
+    match frozen.pauses.as_slice() {
+        [only] if only.how == Means::Thread => {
+            format!("{} of {processes}", count(only.held.len(), "thread", "threads"))
+        }
+        [only] if only.how == Means::Cgroup => format!("{processes} (by cgroup)"),
+        [] | [_] => processes,
+        several => format!("{processes} (by {} pauses)", several.len()),
+    }
+}
+
+/// Why means were chosen, and the last pause.
+fn pauses(status: &Status) -> String {
+    let mut text = String::new();
+    for why in status.frozen.iter().flat_map(|frozen| &frozen.pauses).filter_map(|pause| pause.why.as_ref()) {
+        text.push_str(&format!("  frozen by {why}\n"));
+    }
+    let length = |nanos: i64| short(Span::from_nanos(nanos));
+    if let Some(last) = &status.last_pause
+        && let (Some(actual), Some(end)) = (last.actual_ns, last.last_resume_ns)
+    {
+        let asked =
+            last.requested_ns.map_or(String::new(), |asked| format!(" ({} asked for)", length(asked)));
+        text.push_str(&format!(
+            "  last pause: {}{asked}, {}, until {} ago\n",
+            length(actual),
+            last.how,
+            between(end, status.now_ns)
+        ));
+    }
+    text
+}
+
 fn header(status: &Status) -> String {
     let mut said = vec![match status.made_by {
         MadeBy::Run => "made by run".to_owned(),
@@ -35,7 +71,7 @@ fn header(status: &Status) -> String {
     said.extend(status.share.then(|| "shared".to_owned()));
     said.extend(status.allow_settime.then(|| "may set the machine's clock".to_owned()));
     if let Some(pause) = &status.frozen {
-        let mut frozen = format!("frozen, {}", count(pause.pids.len(), "process", "processes"));
+        let mut frozen = format!("frozen, {}", held(pause));
         if let Some(since) = pause.since_ns {
             frozen.push_str(&format!(", since {}", between(since, status.now_ns)));
         }
@@ -45,6 +81,7 @@ fn header(status: &Status) -> String {
         said.push(frozen);
     }
     let mut text = format!("node {}: {}\n", status.name, said.join("; "));
+    text.push_str(&pauses(status));
     if let Some(step) = status.host_step_ns {
         let step = short(Span::from_nanos(step));
         text.push_str(&format!(

@@ -31,6 +31,7 @@
 //! while it still freezes could stop one more process after waking, so then the guards resume everyone and
 //! *stay*, until the controller is dead or has given up.
 
+mod holder;
 mod watch;
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -41,6 +42,7 @@ use nix::sys::signal::Signal;
 
 use super::ledger::{Ledger, Phase};
 use super::lock::{Lock, above_streams};
+use super::slot::Slot;
 use crate::process::PidFd;
 use crate::{Error, HostInstant, Result, Span, host_clock, raw};
 use watch::Watch;
@@ -50,6 +52,8 @@ pub(super) const NAME: &str = "ft-guard";
 
 const START_LIMIT: Span = Span::from_secs(5);
 const LEAVE_LIMIT: Span = Span::from_millis(100);
+/// How long a holder of threads may take to let go of them.
+const HOLDER_LIMIT: Span = Span::from_secs(1);
 
 /// The controller's hold on its guards.
 #[derive(Debug)]
@@ -64,7 +68,7 @@ pub(super) struct Guards {
 
 impl Guards {
     /// Start two guards over a ledger; they run when this returns.
-    pub(super) fn start(ledger: &Ledger, lock: &Lock, dir: &OwnedFd) -> Result<Guards> {
+    pub(super) fn start(ledger: &Ledger, lock: &Lock, dir: &OwnedFd, slot: Slot) -> Result<Guards> {
         let refused = |why: &dyn std::fmt::Display| {
             Error::not_applied("start the guard of the freeze", why)
                 .remedy("raise the limits on processes and open files (ulimit -u, ulimit -n)")
@@ -77,6 +81,7 @@ impl Guards {
         let controller = descriptor(raw::pidfd_open(own)).map_err(|why| refused(&why))?;
         let watch = Watch::new(
             ledger.shared(),
+            slot,
             [
                 lock.as_fd().as_raw_fd(),
                 dir.as_raw_fd(),
@@ -128,10 +133,25 @@ impl Guards {
             .map_err(|errno| Error::not_applied("set the guards' timer", errno.desc()))
     }
 
+    /// Has the holder of threads look at the ledger.
+    pub(super) fn ring(&self) {
+        let _ = raw::write(self.bell.as_raw_fd(), &1_u64.to_ne_bytes());
+    }
+
+    /// Has the holder of threads, which finds the ledger's phase changed, let go of them; kills it if it does not.
+    pub(super) fn let_go(&self) {
+        self.ring();
+        if !self.wait(host_clock::monotonic().saturating_add(HOLDER_LIMIT)) {
+            // The kernel lets go of whatever the dead have traced.
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.first), Signal::SIGKILL);
+            self.wait(host_clock::monotonic().saturating_add(HOLDER_LIMIT));
+        }
+    }
+
     /// All is done: send the guards home, and see them gone.
     pub(super) fn dismiss(&self, ledger: &Ledger, lock: &Lock) {
         ledger.shared().enter_phase(Phase::Done);
-        let _ = raw::write(self.bell.as_raw_fd(), &1_u64.to_ne_bytes());
+        self.ring();
         if self.wait(host_clock::monotonic().saturating_add(LEAVE_LIMIT)) {
             return;
         }

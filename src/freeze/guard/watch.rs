@@ -9,9 +9,12 @@ use std::os::fd::RawFd;
 
 use nix::errno::Errno;
 
+use super::holder::Holder;
 use crate::freeze::ledger::{Phase, Shared};
 use crate::freeze::lock::{Place, line};
-use crate::freeze::record;
+use crate::freeze::means::Means;
+use crate::freeze::slot::Slot;
+use crate::freeze::undo::undo;
 use crate::process::stat;
 use crate::raw::{self, SignalSet};
 
@@ -35,11 +38,14 @@ pub(super) struct Watch<'a> {
     /// The twin's pid if it is our child, whom we collect.
     child: Option<i32>,
     place: Place,
+    slot: Slot,
+    /// Of a freeze of threads: it holds them, and has no twin, since the kernel undoes what it has done when it dies.
+    holder: Option<Holder>,
 }
 
 impl<'a> Watch<'a> {
     /// `[lock, dir, lifeline, bell, timer, controller]`, all above the standard streams.
-    pub(super) fn new(ledger: &'a Shared, fds: [RawFd; 6]) -> Self {
+    pub(super) fn new(ledger: &'a Shared, slot: Slot, fds: [RawFd; 6]) -> Self {
         let [lock, dir, lifeline, bell, timer, controller] = fds;
         Watch {
             ledger,
@@ -53,6 +59,8 @@ impl<'a> Watch<'a> {
             twin: NONE,
             child: None,
             place: Place::FirstGuard,
+            slot,
+            holder: (ledger.means() == Means::Thread).then(Holder::default),
         }
     }
 
@@ -77,12 +85,17 @@ impl<'a> Watch<'a> {
         self.close_all_others();
         let own = own_pid();
         self.ledger.set_session(own);
-        self.signals = match raw::signalfd(1 << (libc::SIGTERM - 1)) {
+        let set = [libc::SIGTERM, libc::SIGCHLD].map(|signal| 1 << (signal - 1));
+        self.signals = match raw::signalfd(if self.holder.is_some() { set[0] | set[1] } else { set[0] }) {
             Ok(fd) => fd,
             // The caller sees the lifeline close before a byte came, and gives up.
             Err(_) => raw::exit(1),
         };
         self.name(self.place, own);
+        if self.holder.is_some() {
+            let _ = raw::write(self.lifeline, b"+");
+            self.watch()
+        }
         match self.fork_twin() {
             // The twin is up; so both are.
             Ok(true) => {
@@ -152,6 +165,10 @@ impl<'a> Watch<'a> {
     fn watch(mut self) -> ! {
         loop {
             let phase = self.ledger.phase();
+            // A controller resumes processes by itself; threads it cannot.
+            if phase == Phase::Thawing && self.holder.is_some() {
+                self.finish();
+            }
             if phase == Phase::Done {
                 self.leave();
             }
@@ -161,7 +178,7 @@ impl<'a> Watch<'a> {
             let mut fds = [
                 readable(self.controller, bound),
                 readable(self.lifeline, bound),
-                readable(self.signals, asked),
+                readable(self.signals, asked || self.holder.is_some()),
                 readable(self.timer, asked),
                 readable(self.twin, true),
                 readable(self.bell, true),
@@ -171,7 +188,10 @@ impl<'a> Watch<'a> {
                 Err(Errno::EINTR) => continue,
                 Err(_) => self.finish(),
             }
-            let [controller, lifeline, signals, timer, twin, _] = fds.map(|fd| fd.revents != 0);
+            let [controller, lifeline, mut signals, timer, twin, bell] = fds.map(|fd| fd.revents != 0);
+            if self.holder.is_some() {
+                signals = self.hold_threads(signals, bell) && asked;
+            }
             // It may have detached and left since the phase was read.
             if (controller || lifeline) && self.ledger.phase() != Phase::Detached {
                 self.finish();
@@ -185,10 +205,31 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// Sees to threads that are to be held, and that are; whether the end was asked for by a signal.
+    fn hold_threads(&mut self, signals: bool, bell: bool) -> bool {
+        let Some(holder) = &mut self.holder else { return false };
+        if bell {
+            let _ = raw::read(self.bell, &mut [0; 8]);
+            holder.take_new(self.ledger);
+        }
+        let mut is_asked = false;
+        if signals {
+            let mut info = [0_u8; size_of::<libc::signalfd_siginfo>()];
+            // The number is its first field.
+            if raw::read(self.signals, &mut info) == Ok(info.len()) {
+                let number = u32::from_ne_bytes([info[0], info[1], info[2], info[3]]);
+                is_asked = i32::try_from(number) == Ok(libc::SIGTERM);
+            }
+        }
+        // Several ends may have been told by one signal.
+        holder.hear(self.ledger);
+        is_asked
+    }
+
     /// End the pause; stay if the controller may still stop somebody.
     fn end_pause(&self) {
         if self.ledger.step(Phase::Freezing, Phase::CalledOff) {
-            let _ = self.ledger.resume_all();
+            self.resume();
         } else if self.ledger.phase() != Phase::CalledOff {
             self.finish();
         }
@@ -208,13 +249,17 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Resume everyone, remove the record, leave.
+    fn resume(&self) {
+        match &self.holder {
+            Some(holder) => holder.let_go(self.ledger),
+            None => drop(undo(self.ledger, self.dir, self.slot)),
+        }
+    }
+
+    /// Resume everyone, say so, leave.
     fn finish(&self) -> ! {
         if self.ledger.enter_phase(Phase::Thawing) != Phase::Done {
-            let _ = self.ledger.resume_all();
-            for file in record::FILES {
-                let _ = raw::unlinkat(self.dir, file);
-            }
+            self.resume();
         }
         self.ledger.enter_phase(Phase::Done);
         self.leave()

@@ -14,7 +14,7 @@ fn freezes_reports_and_thaws() {
     assert_eq!(report.processes.len(), 1);
     assert_eq!(report.processes[0].id, target.id);
     assert!(before <= report.first_stop && report.first_stop <= report.last_confirmed);
-    let record = record(dir.path()).unwrap().unwrap();
+    let record = super::record(dir.path()).unwrap().unwrap();
     assert_eq!(record.processes, [target.id]);
     assert_eq!(record.controller, ProcessId::own());
     assert_eq!(record.guards.len(), 2);
@@ -26,25 +26,72 @@ fn freezes_reports_and_thaws() {
     assert_eq!(super::record(dir.path()).unwrap(), None);
     assert!(nobody_holds_the_lock(dir.path()));
     assert!(record.guards.iter().all(|guard| !guard.is_alive()));
-    assert_eq!(thaw(dir.path()).unwrap(), None);
+    assert_eq!(thaw(dir.path()).unwrap(), []);
     assert_eq!(sweep(dir.path()).unwrap(), Swept::Nothing);
 }
 
 #[test]
-fn a_frozen_node_is_not_frozen_again() {
+fn freezes_that_overlap_are_counted() {
     let _alone = alone();
     let dir = tempfile::tempdir().unwrap();
     let target = Target::sleeper();
-    let frozen = begin(dir.path(), &families(&[target.id]), &Plan::default()).unwrap();
-    let error = begin(dir.path(), &families(&[target.id]), &Plan::default()).unwrap_err();
-    assert!(error.help().unwrap().contains("thaw"), "{error}");
-    assert!(is_stopped(target.id), "the refused freeze has ended the first");
-    drop(frozen);
-    assert!(!is_stopped(target.id));
-    // At once again: what the last one left is no obstacle.
-    for _ in 0..5 {
-        drop(begin(dir.path(), &families(&[target.id]), &Plan::default()).unwrap());
+    let again = || begin(dir.path(), &families(&[target.id]), &Plan::default()).unwrap();
+    let (first, second, third) = (again(), again(), again());
+    assert!(third.report().found_stopped.is_empty(), "another freeze's stop was taken for somebody else's");
+    assert_eq!(records(dir.path()).unwrap().len(), 3);
+    for ended in [second, first] {
+        ended.thaw().unwrap();
+        assert!(is_stopped(target.id), "it runs though one freeze of it is in force");
     }
+    third.thaw().unwrap();
+    assert!(!is_stopped(target.id));
+    // One ends all.
+    let (_first, _second) = (again(), again());
+    assert_eq!(thaw(dir.path()).unwrap().len(), 2);
+    assert!(!is_stopped(target.id));
+}
+
+#[test]
+fn more_freezes_than_there_are_slots_are_refused() {
+    let _alone = alone();
+    let dir = tempfile::tempdir().unwrap();
+    let target = Target::sleeper();
+    let again = || begin(dir.path(), &families(&[target.id]), &Plan::default());
+    let held: Vec<Frozen> = Slot::all().map(|_| again().unwrap()).collect();
+    let error = again().unwrap_err();
+    assert!(error.help().unwrap().contains("thaw"), "{error}");
+    assert!(is_stopped(target.id), "the refused freeze has ended the others");
+    drop(held);
+    assert!(!is_stopped(target.id));
+    // At once again: what the last ones left is no obstacle.
+    for _ in 0..20 {
+        drop(again().unwrap());
+    }
+}
+
+#[test]
+fn freezes_that_begin_and_end_at_the_same_time_leave_each_other_alone() {
+    let _alone = alone();
+    let dir = tempfile::tempdir().unwrap();
+    let targets: Vec<Target> = (0..5).map(|_| Target::sleeper()).collect();
+    let ids: Vec<ProcessId> = targets.iter().map(|target| target.id).collect();
+    std::thread::scope(|scope| {
+        for worker in 0..3 {
+            let (dir, ids) = (dir.path(), &ids);
+            scope.spawn(move || {
+                for round in 0..40 {
+                    let frozen = begin(dir, &families(ids), &Plan::default()).unwrap();
+                    host_clock::sleep(Span::from_nanos(100_000 * ((worker + 1) * round % 17)));
+                    let moving: Vec<_> = ids.iter().filter(|id| !is_stopped(**id)).collect();
+                    assert!(moving.is_empty(), "worker {worker}, round {round}: {moving:?} run");
+                    assert!(frozen.report().found_stopped.is_empty());
+                    frozen.thaw().unwrap();
+                }
+            });
+        }
+    });
+    assert!(!ids.iter().any(|id| is_stopped(*id)));
+    assert_eq!(records(dir.path()).unwrap(), []);
 }
 
 #[test]
@@ -88,7 +135,7 @@ fn thawed_by_another_while_it_waits() {
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| frozen.wait_and_thaw().unwrap());
         host_clock::sleep(Span::from_millis(20));
-        assert_eq!(thaw(dir.path()).unwrap().unwrap().processes, [target.id]);
+        assert_eq!(thaw(dir.path()).unwrap().pop().unwrap().processes, [target.id]);
         assert!(!is_stopped(target.id));
         assert_eq!(waiting.join().unwrap().ended, Ended::ByRequest);
     });
@@ -105,7 +152,7 @@ fn thawed_by_another_while_it_freezes() {
         if asked.get() == 2 {
             assert!(is_stopped(target.id));
             let dir = dir.path().to_path_buf();
-            *thawing.borrow_mut() = Some(std::thread::spawn(move || thaw(&dir).unwrap().unwrap()));
+            *thawing.borrow_mut() = Some(std::thread::spawn(move || thaw(&dir).unwrap().pop().unwrap()));
             until("the guards resume at once", || !is_stopped(target.id));
         }
         Ok(if asked.get() < 2 { vec![target.id] } else { vec![target.id, second.id] })
@@ -156,7 +203,7 @@ fn a_directory_that_is_not_there_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let absent = dir.path().join("absent");
     begin(&absent, &|| Ok(Vec::new()), &Plan::default()).unwrap_err();
-    assert_eq!(thaw(&absent).unwrap(), None);
+    assert_eq!(thaw(&absent).unwrap(), []);
     assert_eq!(sweep(&absent).unwrap(), Swept::Nothing);
 }
 

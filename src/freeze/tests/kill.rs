@@ -17,8 +17,9 @@ fn a_controller_killed_at_any_instant_leaves_nothing_stopped() {
         let before = ids.iter().copied().find(|id| is_stopped(*id));
         assert_eq!(before, None, "round {round} began with a stopped process");
         let mut controller = Target::helper("toggle", dir.path(), &ids);
-        let lock_holders = || Lock::open(dir.path()).unwrap().map(|lock| lock.holders()).unwrap_or_default();
-        until("the controller is at work", || lock_holders().controller == Some(controller.id));
+        let held_by =
+            |id| locks(dir.path()).map(|lock| lock.holders()).find(|holders| holders.controller == Some(id));
+        until("the controller is at work", || held_by(controller.id).is_some());
         // Xorshift; a toggle takes some milliseconds.
         random ^= random << 13;
         random ^= random >> 7;
@@ -26,9 +27,9 @@ fn a_controller_killed_at_any_instant_leaves_nothing_stopped() {
         host_clock::sleep(Span::from_nanos(i64::try_from(random % 12_000_000).unwrap()));
         with_guards += u32::from(!nobody_holds_the_lock(dir.path()));
         if round % 4 == 0
-            && let Some(guard) = lock_holders().guards.first()
+            && let Some(guard) = held_by(controller.id).and_then(|holders| holders.guards.into_iter().next())
         {
-            signal_to(*guard, Signal::SIGKILL);
+            signal_to(guard, Signal::SIGKILL);
         }
         let killed = host_clock::monotonic();
         controller.signal(Signal::SIGKILL);

@@ -17,6 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use nix::sys::signal::Signal;
 
 use super::lock::Lock;
+use super::slot::Slot;
 use super::*;
 use crate::process::{PidFd, ProcessId, Stillness, Table, stillness};
 use crate::{HostInstant, Result, Span, host_clock};
@@ -110,7 +111,18 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 fn nobody_holds_the_lock(dir: &Path) -> bool {
-    Lock::open(dir).unwrap().is_none_or(|lock| lock.try_take().unwrap())
+    locks(dir).all(|lock| lock.try_take().unwrap())
+}
+
+fn locks(dir: &Path) -> impl Iterator<Item = Lock> {
+    Slot::all().filter_map(|slot| Lock::open(dir, slot).unwrap())
+}
+
+/// The one freeze that is in force.
+fn record(dir: &Path) -> Result<Option<Record>> {
+    let mut records = records(dir)?;
+    assert!(records.len() < 2, "{records:?}");
+    Ok(records.pop())
 }
 
 fn guards_of(dir: &Path) -> Vec<ProcessId> {

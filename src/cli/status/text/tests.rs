@@ -1,6 +1,7 @@
 //! A made-up node, as it is shown.
 
-use falseticker::node::status::{Clocks, Mark, Pause};
+use falseticker::node::Pause;
+use falseticker::node::status::{Clocks, Mark};
 
 use super::*;
 
@@ -36,6 +37,7 @@ fn status() -> Status {
             change(5, "drift 200ppm", "in force", 59_000_000_000, None),
         ],
         frozen: None,
+        last_pause: None,
         processes: vec![
             ProcessStatus {
                 pid: 1234,
@@ -108,17 +110,49 @@ node a: made by run; shared
 
 #[test]
 fn a_frozen_node_says_so_first() {
-    let pause = Pause {
+    let pause = |how, why: Option<&str>| Pause {
+        how,
+        why: why.map(str::to_owned),
+        held: vec![],
+        found_stopped: vec![],
+        requested_ns: Some(4_000_000_000),
+        actual_ns: None,
+        first_stop_ns: Some(58_999_000_000),
+        since_ns: Some(59_000_000_000),
+        until_ns: Some(63_500_000_000),
+        first_resume_ns: None,
+        last_resume_ns: None,
+        controller: Some(3),
+        guards: vec![1, 2],
+    };
+    let frozen = |pauses: Vec<Pause>| FrozenStatus {
         pids: vec![1234, 99],
         since_ns: Some(59_000_000_000),
         until_ns: Some(63_500_000_000),
         guards: vec![1, 2],
+        pauses,
     };
-    let frozen = Status { frozen: Some(pause), monotonic: true, made_by: MadeBy::Create, ..status() };
-    let text = of(&frozen);
+    let with = |pauses| {
+        let frozen = Some(frozen(pauses));
+        of(&Status { frozen, monotonic: true, made_by: MadeBy::Create, ..status() })
+    };
+    let text = with(vec![pause(Means::Signal, None)]);
     let first =
         "node a: made by create; monotonic; shared; frozen, 2 processes, since 1s, for another 3.5s\n";
     assert!(text.starts_with(first), "{text}");
+    let text = with(vec![pause(Means::Cgroup, Some("cgroup: it can be written"))]);
+    assert!(text.contains("2 processes (by cgroup), since 1s"), "{text}");
+    assert!(text.contains("\n  frozen by cgroup: it can be written\n"), "{text}");
+    let text = with(vec![pause(Means::Signal, None), pause(Means::Thread, None)]);
+    assert!(text.contains("2 processes (by 2 pauses)"), "{text}");
+    let over = Pause {
+        actual_ns: Some(4_001_500_000),
+        first_resume_ns: Some(50_000_000_000),
+        last_resume_ns: Some(50_001_000_000),
+        ..pause(Means::Signal, None)
+    };
+    let text = of(&Status { last_pause: Some(over), ..status() });
+    assert!(text.contains("\n  last pause: 4.0015s (4s asked for), signal, until "), "{text}");
 }
 
 #[test]

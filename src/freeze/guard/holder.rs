@@ -1,0 +1,94 @@
+//! What the guard of a freeze of threads does besides watching: it traces them, and so holds them.
+//!
+//! What must hold: as for all guards, raw system calls alone. A thread is entered as held when the kernel has reported
+//! its stop. A signal that a thread was about to take when it was held is given to it at the end.
+//!
+//! Source: ptrace(2). PTRACE_INTERRUPT is consumed by whatever stop comes first: then that one holds the thread.
+
+use std::sync::atomic::Ordering;
+
+use nix::errno::Errno;
+
+use crate::freeze::ledger::{Entry, Phase, Shared};
+use crate::process::stat;
+use crate::{HostInstant, host_clock, raw};
+
+/// In a status, above the signal: the stop is one of ptrace's own, and no signal is on its way.
+const EVENT_SHIFT: i32 = 16;
+
+/// A holder's account: which entries it has seen to.
+#[derive(Default)]
+pub(super) struct Holder {
+    taken: usize,
+}
+
+impl Holder {
+    /// Traces and interrupts whoever was entered since the last time.
+    pub(super) fn take_new(&mut self, ledger: &Shared) {
+        let entries = ledger.entries();
+        for entry in entries.iter().skip(self.taken) {
+            if ledger.phase() != Phase::Freezing {
+                return;
+            }
+            self.taken += 1;
+            entry.set_stop_sent(host_clock::monotonic());
+            if let Err(errno) = seize(entry) {
+                entry.errno.store(errno as i32, Ordering::SeqCst);
+                tell(ledger);
+            }
+        }
+    }
+
+    /// Hears what has become of traced threads.
+    pub(super) fn hear(&self, ledger: &Shared) {
+        while let Ok(Some((tid, status))) = raw::wait_any() {
+            let now = host_clock::monotonic();
+            if let Some(entry) = ledger.entries().iter().find(|entry| entry.tid() == tid) {
+                note(entry, status, now);
+            }
+            tell(ledger);
+        }
+    }
+
+    /// Lets go of all.
+    pub(super) fn let_go(&self, ledger: &Shared) {
+        for entry in ledger.entries().iter().take(self.taken) {
+            if entry.confirmed().is_some() {
+                entry.resume_now();
+            }
+            let signal = usize::try_from(entry.signal.load(Ordering::SeqCst)).unwrap_or(0);
+            // One that has not stopped yet cannot be let go of; the end of this process does it.
+            let _ = raw::ptrace(libc::PTRACE_DETACH, entry.tid(), signal);
+        }
+    }
+}
+
+fn seize(entry: &Entry) -> Result<(), Errno> {
+    raw::ptrace(libc::PTRACE_SEIZE, entry.tid(), 0)?;
+    // Only now can the number not become another thread's.
+    let mut buffer = stat::Buffer::new();
+    let stat = stat::read_task(entry.id().pid, entry.tid(), &mut buffer);
+    if stat.is_none_or(|stat| stat.start_ticks != entry.id().start_ticks) {
+        // It was never stopped, so that it cannot be detached; it runs on, and this process will not wait for it.
+        return Err(Errno::ESRCH);
+    }
+    raw::ptrace(libc::PTRACE_INTERRUPT, entry.tid(), 0).map(drop)
+}
+
+fn note(entry: &Entry, status: i32, now: HostInstant) {
+    if libc::WIFSTOPPED(status) {
+        if status >> EVENT_SHIFT == 0 {
+            entry.signal.store(libc::WSTOPSIG(status), Ordering::SeqCst);
+        }
+        if entry.confirmed().is_none() {
+            entry.set_confirmed(now);
+        }
+    } else if entry.confirmed().is_none() {
+        entry.errno.store(libc::ESRCH, Ordering::SeqCst);
+    }
+}
+
+fn tell(ledger: &Shared) {
+    ledger.progress.fetch_add(1, Ordering::SeqCst);
+    raw::futex_wake_all(ledger.progress.as_ptr());
+}
