@@ -19,6 +19,7 @@ mod guard;
 mod ledger;
 mod lock;
 mod record;
+pub mod series;
 pub mod shape;
 mod signal;
 mod thaw;
