@@ -1,8 +1,9 @@
 //! A freeze from the controller's side: begun, waited for, left to its guards, ended.
 //!
 //! What must hold: the order. Lock, guards, record; then for each batch of processes ledger, record, stop; then
-//! the planned end, and only then is it held. Undone in the order resume, confirm, remove the record, dismiss the
-//! guards, let go of the lock. Killed between any two of these the controller leaves a state that the guards or
+//! it is held, and only then the planned end takes the place of a provisional one: if it comes within a
+//! millisecond, the guards would else end the freeze before it is one. Undone in the order resume, confirm, remove
+//! the record, dismiss the guards, let go of the lock. Killed between any two of these the controller leaves a state that the guards or
 //! the next command put right.
 
 use std::fs::OpenOptions;
@@ -113,7 +114,6 @@ pub fn begin(dir: &Path, members: &dyn Members, plan: &Plan) -> Result<Frozen> {
         End::At(at) => Some(at),
         End::After(span) => Some(report.last_confirmed.saturating_add(span)),
     };
-    hold.guards.set_end(until.map(|at| at.saturating_add(GRACE)))?;
     hold.record.until = until.map(HostInstant::as_nanos);
     hold.record.since = Some(report.last_confirmed.as_nanos());
     let ago = host_clock::monotonic().saturating_since(report.last_confirmed);
@@ -123,6 +123,7 @@ pub fn begin(dir: &Path, members: &dyn Members, plan: &Plan) -> Result<Frozen> {
     if !hold.ledger.shared().step(Phase::Freezing, Phase::Held) {
         return Err(hold.called_off());
     }
+    hold.guards.set_end(until.map(|at| at.saturating_add(GRACE)))?;
     Ok(Frozen { hold, report, until })
 }
 
