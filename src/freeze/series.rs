@@ -100,6 +100,8 @@ pub struct Done {
     pub pause: Pause,
     /// How long it was to be: as asked, or less where the series was to end.
     pub planned: Span,
+    /// How many processes were stopped.
+    pub processes: usize,
     /// Just before the first stop was sent.
     pub first_stop: HostInstant,
     /// From here on all stood still.
@@ -118,6 +120,7 @@ impl Done {
         Done {
             pause,
             planned,
+            processes: begun.processes.len(),
             first_stop: begun.first_stop,
             last_confirmed: begun.last_confirmed,
             first_resumed: thawed.first_resumed,
@@ -228,6 +231,7 @@ mod tests {
         let done = |excess: i64, ended| Done {
             pause: Pause { number: 1, after: Span::ZERO, length: Span::from_nanos(1_000) },
             planned: Span::from_nanos(1_000),
+            processes: 1,
             first_stop: at(0),
             last_confirmed: at(10),
             first_resumed: at(1_010 + excess),

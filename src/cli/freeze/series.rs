@@ -8,13 +8,12 @@ use std::os::fd::AsFd;
 use falseticker::freeze::series::{Done, Pause, Pauses, Series, Summary};
 use falseticker::freeze::{End, Ended, Plan};
 use falseticker::process::PidFd;
-use falseticker::units::format_span;
 use falseticker::{Error, ErrorKind, HostInstant, Node, Result, Span, host_clock};
 use serde_json::{Value, json};
 
 use super::super::exit;
 use super::super::output::{Output, Reply, complain, error_json};
-use super::super::table::{count, short};
+use super::super::table::{count, near, short};
 use super::foreground::{Signals, Woken};
 use super::shape::{Again, found, headline};
 
@@ -38,6 +37,7 @@ enum Over {
 struct Run<'a> {
     node: &'a Node,
     series: &'a Series,
+    is_random: bool,
     plan: &'a Plan,
     output: &'a Output,
     signals: Signals,
@@ -50,11 +50,12 @@ pub fn run(node: &Node, again: Again, plan: &Plan, output: &Output) -> Result<Re
     let signals = Signals::block()?;
     let is_random = pauses.lengths().is_random() || pauses.gaps().is_random();
     output.say(&format!("node {}: {}", node.name(), headline(&again, is_random)))?;
-    let files = [(&again.series.length, pauses.lengths()), (&again.series.gap, pauses.gaps())];
-    for file in files.iter().filter_map(|(length, sampler)| found(length, sampler)) {
-        output.say(&format!("  {file}"))?;
+    for (what, sampler) in [("lengths", pauses.lengths()), ("gaps", pauses.gaps())] {
+        if let Some(found) = found(sampler) {
+            output.say(&format!("  {what} from {found}"))?;
+        }
     }
-    let mut run = Run { node, series: &again.series, plan, output, signals, done: Vec::new() };
+    let mut run = Run { node, series: &again.series, is_random, plan, output, signals, done: Vec::new() };
     let over = run.all(pauses)?;
     match over {
         // Nothing was done that there would be to tell.
@@ -89,6 +90,9 @@ impl Run<'_> {
         let begin = last.confirmed.saturating_add(gap).min(end);
         loop {
             let anyone = if gap >= WATCHED_GAP { self.anyone()? } else { None };
+            if gap >= WATCHED_GAP && anyone.is_none() && self.is_over() {
+                return Ok(Some(Over::NodeEnded));
+            }
             let woken = self.signals.wait_until(begin, anyone.as_ref().map(|process| process.as_fd()))?;
             if woken == Woken::Signal {
                 return Ok(Some(Over::Interrupted));
@@ -97,9 +101,6 @@ impl Run<'_> {
                 return Ok(None);
             }
             // Whom we watched has ended; is there anybody else?
-            if self.is_over() {
-                return Ok(Some(Over::NodeEnded));
-            }
         }
     }
 
@@ -134,20 +135,20 @@ impl Run<'_> {
         if woken == Woken::Signal {
             done.ended = None;
         }
-        self.output.say(&line(&done, begun.processes.len()))?;
+        self.output.say(&line(&done))?;
         self.done.push(done);
         Ok((woken == Woken::Signal).then_some(Over::Interrupted))
     }
 }
 
-/// "  3: 312ms asked, 312.1ms held, 3 processes".
-fn line(done: &Done, processes: usize) -> String {
-    let mut line = format!("  {}: {} asked", done.pause.number, format_span(done.pause.length));
+/// "  3: 312ms asked, 312.084ms held, 3 processes".
+fn line(done: &Done) -> String {
+    let mut line = format!("  {}: {} asked", done.pause.number, near(done.pause.length));
     if done.planned < done.pause.length {
-        line.push_str(&format!(", cut to {}", short(done.planned)));
+        line.push_str(&format!(", cut to {}", near(done.planned)));
     }
-    let held = short(done.actual());
-    line.push_str(&format!(", {held} held, {}", count(processes, "process", "processes")));
+    let held = near(done.actual());
+    line.push_str(&format!(", {held} held, {}", count(done.processes, "process", "processes")));
     line.push_str(match done.ended {
         Some(Ended::AsPlanned) => "",
         Some(Ended::ByRequest) => "; thawed by another command",
@@ -206,7 +207,7 @@ fn to_json(run: &Run<'_>, again: &Again, summary: &Summary, how: &str) -> Value 
         "gap": gap.to_string(),
         "count": count,
         "until_ns": until.map(Span::as_nanos),
-        "seed": seed.0,
+        "seed": run.is_random.then_some(seed.0),
         "pauses": pauses.collect::<Vec<_>>(),
         "ended": how,
         "summary": {
@@ -229,6 +230,7 @@ fn done_json(done: &Done, before: Option<&Done>) -> Value {
         "asked_ns": done.pause.length.as_nanos(),
         "planned_ns": done.planned.as_nanos(),
         "actual_ns": done.actual().as_nanos(),
+        "processes": done.processes,
         "first_stop_ns": done.first_stop.as_nanos(),
         "last_confirmed_ns": done.last_confirmed.as_nanos(),
         "first_resumed_ns": done.first_resumed.as_nanos(),

@@ -33,7 +33,7 @@ pub struct Shape {
     pub every: Option<Length>,
 
     /// So many pauses; otherwise they come until Ctrl-C, or until the node ends
-    #[arg(long, value_name = "N", conflicts_with = "until")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, conflicts_with = "until")]
     pub count: Option<NonZeroU64>,
 
     /// Pauses until SPAN has gone by: none begins later, and the last one is cut there
@@ -41,7 +41,7 @@ pub struct Shape {
     pub until: Option<Span>,
 
     /// What lengths and gaps are drawn from: the same seed draws the same; it is told where it is not given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub seed: Option<u64>,
 
     /// Pauses of a real kind; --for and --every take the place of its own length and gap
@@ -126,7 +126,7 @@ fn once(length: Length, seed: Seed) -> Result<Once> {
 impl Drawn {
     /// ", drawn from uniform(10ms,2s) with seed 7".
     pub fn line(&self) -> String {
-        let found = found(&self.length, &self.sampler).map_or(String::new(), |found| format!(" ({found})"));
+        let found = found(&self.sampler).map_or(String::new(), |found| format!(" ({found})"));
         format!(", drawn from {}{found} with seed {}", self.length, self.seed.0)
     }
 
@@ -135,11 +135,10 @@ impl Drawn {
     }
 }
 
-/// What a file has turned out to be: "gc.log: a JVM log with collections, 37 spans from 1.2ms to 40ms".
-pub fn found(length: &Length, sampler: &Sampler) -> Option<String> {
+/// What a file has turned out to be: "a JVM log with collections, 37 of 1.2ms to 40ms".
+pub fn found(sampler: &Sampler) -> Option<String> {
     let (format, count, least, most) = sampler.recorded()?;
-    let path = length.path()?.display();
-    Some(format!("{path}: {format}, {count} spans from {} to {}", short(least), short(most)))
+    Some(format!("{format}, {count} of {} to {}", short(least), short(most)))
 }
 
 /// "gc-young: pauses of uniform(40ms,60ms) every 3s, 10 of them, seed 7".
