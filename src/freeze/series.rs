@@ -3,6 +3,22 @@
 //! A [`Series`] is what was asked for; its [`Pauses`] are an iterator over what to do, which whoever freezes walks
 //! through; a [`Done`] is one that is over, and a [`Summary`] says how close to their lengths they were.
 //!
+//! ```no_run
+//! use falseticker::freeze::series::Series;
+//! use falseticker::freeze::shape::{Preset, Seed};
+//! use falseticker::{Node, host_clock};
+//!
+//! # fn main() -> falseticker::Result<()> {
+//! let node = Node::open("a")?;
+//! let (length, gap) = ("lognormal(200ms,0.5)".parse()?, Preset::GcYoung.gap());
+//! for pause in (Series { length, gap, count: Some(10), until: None, seed: Seed(7) }).pauses()? {
+//!     host_clock::sleep(pause.after);
+//!     node.freeze_for(pause.length)?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! What must hold: the same series (its seed included) gives the same pauses. A gap is the time from the end of one
 //! pause to the beginning of the next, so pauses never overlap. No pause begins once [`Series::until`] has gone by
 //! since the first began, and one that would last beyond it is cut there.

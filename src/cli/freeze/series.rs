@@ -1,7 +1,8 @@
 //! Pauses one after the other, in the foreground.
 //!
 //! What must hold: each pause is frozen as a single one is, with guards of its own, so that whatever happens to this
-//! command the node runs; what was done is told, however the series ends.
+//! command the node runs; what was done is told, however the series ends. Signals that come while a pause is being
+//! begun wait until it has: then they end it.
 
 use std::os::fd::AsFd;
 
@@ -242,4 +243,67 @@ fn done_json(done: &Done, before: Option<&Done>) -> Value {
             None => "interrupted",
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn done(planned: i64, actual: i64, ended: Option<Ended>) -> Done {
+        let at = HostInstant::from_nanos;
+        Done {
+            pause: Pause { number: 3, after: Span::from_millis(5), length: Span::from_millis(312) },
+            planned: Span::from_millis(planned),
+            processes: 2,
+            first_stop: at(1_000),
+            last_confirmed: at(2_000),
+            first_resumed: at(2_000 + actual),
+            confirmed: at(3_000 + actual),
+            ended,
+        }
+    }
+
+    #[test]
+    fn a_pause_is_told_in_a_line() {
+        for (done, expected) in [
+            (done(312, 312_084_000, Some(Ended::AsPlanned)), "  3: 312ms asked, 312.084ms held, 2 processes"),
+            (
+                done(80, 80_100_000, Some(Ended::AsPlanned)),
+                "  3: 312ms asked, cut to 80ms, 80.1ms held, 2 processes",
+            ),
+            (
+                done(312, 7_000, Some(Ended::ByRequest)),
+                "  3: 312ms asked, 7us held, 2 processes; thawed by another command",
+            ),
+            (done(312, 7_000, None), "  3: 312ms asked, 7us held, 2 processes; interrupted"),
+        ] {
+            assert_eq!(line(&done), expected);
+        }
+    }
+
+    #[test]
+    fn a_series_is_told_by_its_excess() {
+        let planned = |actual| done(312, actual, Some(Ended::AsPlanned));
+        let summary = Summary::of(&[planned(312_100_000), planned(312_200_000), planned(313_000_000)]);
+        assert_eq!(
+            summary_line(&summary),
+            "3 pauses, 937ms in all; longer than planned by 200us (median), 1ms (p99), 1ms (at most)"
+        );
+        assert_eq!(summary_line(&Summary::of(&[done(312, 7_000, None)])), "1 pause, 7us in all");
+    }
+
+    #[test]
+    fn a_pause_is_an_object_of_these_fields() {
+        let expected = json!({
+            "number": 3, "processes": 2, "ended": "as-planned",
+            "gap_asked_ns": 5_000_000, "gap_ns": null,
+            "asked_ns": 312_000_000, "planned_ns": 312_000_000, "actual_ns": 312_000_000,
+            "first_stop_ns": 1_000, "last_confirmed_ns": 2_000,
+            "first_resumed_ns": 312_002_000, "confirmed_ns": 312_003_000,
+        });
+        let first = done(312, 312_000_000, Some(Ended::AsPlanned));
+        assert_eq!(done_json(&first, None), expected);
+        let next = Done { first_stop: first.confirmed.saturating_add(Span::from_millis(6)), ..first };
+        assert_eq!(done_json(&next, Some(&first))["gap_ns"], 6_000_000);
+    }
 }
