@@ -45,9 +45,10 @@ impl Program {
         state_of(i32::try_from(pid).ok()?)
     }
 
-    /// Waits until a pause has begun, that is, until the freeze is no longer under way.
-    fn until_frozen(&self, lab: &Lab) {
+    /// Waits until a pause by this command has begun: the record of it is complete, and the command waits for its end.
+    fn until_frozen(&self, lab: &Lab, freeze: &Live) {
         lab.status_until("a", "the freeze", |status| (!status["frozen"]["since_ns"].is_null()).then_some(()));
+        eventually("the command's wait", || (state_of(freeze.pid()) == Some('S')).then_some(()));
         assert_eq!(self.state(lab), Some('T'));
     }
 
@@ -152,12 +153,12 @@ fn until(lab: &Lab) {
     assert!(planned > 0 && planned <= 200 * MILLISECOND, "it was to be {planned}");
     assert!(all(&said, "actual_ns")[0] >= planned);
 
-    let said = series(lab, &["--for", "10ms", "--every", "20ms", "--until", "300ms"]).expect_code(0).json();
+    let said = series(lab, &["--for", "10ms", "--every", "20ms", "--until", "500ms"]).expect_code(0).json();
     expect_sound(&said);
     let begun = all(&said, "first_stop_ns");
     assert!(begun.len() > 1, "there was one alone");
     // Another may have begun just in time, and have been kept from the processor.
-    let late = begun.iter().filter(|at| **at > begun[0] + 300 * MILLISECOND).count();
+    let late = begun.iter().filter(|at| **at > begun[0] + 500 * MILLISECOND).count();
     assert!(late <= 1, "{late} began after the end: {begun:?}");
     program.end();
 }
@@ -168,7 +169,7 @@ fn interrupted(lab: &Lab) {
         for signal in [Signal::SIGINT, Signal::SIGTERM] {
             let mut live = lab.bare_live(binary(), ["freeze", "a", "--for", length, "--every", gap]);
             if in_pause {
-                program.until_frozen(lab);
+                program.until_frozen(lab, &live);
             } else {
                 live.line_where(|line| line.starts_with("  1: "));
             }
@@ -185,7 +186,7 @@ fn interrupted(lab: &Lab) {
 fn killed(lab: &Lab) {
     let program = Program::start(lab);
     let mut live = lab.bare_live(binary(), ["freeze", "a", "--for", "1h", "--every", "1ms"]);
-    program.until_frozen(lab);
+    program.until_frozen(lab, &live);
     live.signal(Signal::SIGKILL);
     live.end();
     eventually("the end of the pause", || (program.state(lab) != Some('T')).then_some(()));
@@ -194,15 +195,17 @@ fn killed(lab: &Lab) {
 
 fn thawed_by_another(lab: &Lab) {
     let program = Program::start(lab);
-    let mut live = lab.bare_live(binary(), ["freeze", "a", "--for", "1h", "--every", "1ms", "--count", "3"]);
-    for number in 1..=3 {
-        program.until_frozen(lab);
+    let mut live = lab.bare_live(binary(), ["freeze", "a", "--for", "1h", "--every", "1ms"]);
+    // With so short a gap one thaw may meet two pauses, or the next one while it is being begun.
+    for _ in 0..3 {
+        program.until_frozen(lab, &live);
         lab.falseticker(["thaw", "a"]).expect_code(0);
-        let line = live.line_where(|line| line.starts_with(&format!("  {number}: ")));
+        let line = live.line_where(|line| line.contains(" held, "));
         assert!(line.ends_with("thawed by another command"), "{line}");
     }
-    live.line_where(|line| line.contains("3 pauses,"));
-    assert_eq!(live.end(), 0);
+    program.until_frozen(lab, &live);
+    live.signal(Signal::SIGINT);
+    assert_eq!(live.end(), 130);
     program.end();
 }
 
@@ -254,7 +257,7 @@ fn bad_input(lab: &Lab) {
         (vec!["--for", "0s"], "longer than nothing"),
         (vec!["--for", "-1s"], "longer than nothing"),
         (vec!["--for", "1ms", "--every", "0s"], "longer than nothing"),
-        (vec!["--for", "1ms", "--every", "pareto(1s)"], "takes 2"),
+        (vec!["--for", "1ms", "--every", "pareto(1s)"], "takes two values"),
         (vec!["--every", "1s"], "--for"),
         (vec!["--for", "1ms", "--count", "2"], "--every"),
         (vec!["--for", "1ms", "--until", "2s"], "--every"),

@@ -7,7 +7,7 @@
 use std::os::fd::AsFd;
 
 use falseticker::freeze::series::{Done, Pause, Pauses, Series, Summary};
-use falseticker::freeze::{End, Ended, Plan};
+use falseticker::freeze::{End, Ended, Frozen, Plan};
 use falseticker::process::PidFd;
 use falseticker::{Error, ErrorKind, HostInstant, Node, Result, Span, host_clock};
 use serde_json::{Value, json};
@@ -21,6 +21,10 @@ use super::shape::{Again, found, headline};
 /// From this gap on the end of a node is noticed while one waits for the next pause; in a shorter one that itself notices
 /// it, and looking for processes would take too much of the gap.
 const WATCHED_GAP: Span = Span::from_millis(100);
+
+/// For how long a pause is tried to begin, and how often.
+const TRY_FOR: Span = Span::from_secs(1);
+const TRY_AGAIN: Span = Span::from_millis(5);
 
 /// Why a series is over.
 enum Over {
@@ -72,12 +76,7 @@ impl Run<'_> {
                 None => {}
                 Some(over) => return Ok(over),
             }
-            let now = host_clock::monotonic();
-            let first = self.done.first().map_or(now, |first| first.first_stop);
-            let Some(planned) = self.series.end_of(pause.length, now, first) else {
-                return Ok(Over::Complete);
-            };
-            if let Some(over) = self.one(pause, planned)? {
+            if let Some(over) = self.one(pause)? {
                 return Ok(over);
             }
         }
@@ -120,11 +119,33 @@ impl Run<'_> {
         }
     }
 
-    fn one(&mut self, pause: Pause, planned: Span) -> Result<Option<Over>> {
-        let frozen = match self.node.freeze(&Plan { end: End::After(planned), ..self.plan.clone() }) {
-            Ok(frozen) => frozen,
-            Err(_) if !self.done.is_empty() && self.is_over() => return Ok(Some(Over::NodeEnded)),
-            Err(error) => return Ok(Some(Over::Failed(error))),
+    /// Begins a pause. What calls it off is tried again for a while: a thaw that was meant for the last one, say. Not
+    /// so the first one's, which is told at once.
+    fn begin(&self, pause: Pause) -> Result<std::result::Result<(Frozen, Span), Over>> {
+        let give_up = host_clock::monotonic().saturating_add(TRY_FOR);
+        loop {
+            let now = host_clock::monotonic();
+            let first = self.done.first().map_or(now, |first| first.first_stop);
+            let Some(planned) = self.series.end_of(pause.length, now, first) else {
+                return Ok(Err(Over::Complete));
+            };
+            match self.node.freeze(&Plan { end: End::After(planned), ..self.plan.clone() }) {
+                Ok(frozen) => return Ok(Ok((frozen, planned))),
+                Err(error) if self.done.is_empty() => return Ok(Err(Over::Failed(error))),
+                Err(_) if self.is_over() => return Ok(Err(Over::NodeEnded)),
+                Err(error) if host_clock::monotonic() >= give_up => return Ok(Err(Over::Failed(error))),
+                Err(error) => tracing::info!(%error, "pause {} is tried again", pause.number),
+            }
+            if self.signals.wait_until(now.saturating_add(TRY_AGAIN), None)? == Woken::Signal {
+                return Ok(Err(Over::Interrupted));
+            }
+        }
+    }
+
+    fn one(&mut self, pause: Pause) -> Result<Option<Over>> {
+        let (frozen, planned) = match self.begin(pause)? {
+            Ok(begun) => begun,
+            Err(over) => return Ok(Some(over)),
         };
         let begun = frozen.report().clone();
         let woken = self.signals.wait(&frozen)?;

@@ -108,7 +108,8 @@ impl<'a> Call<'a> {
     fn miscounted(&self, values: &[Value<'_>], wanted: usize, example: &str) -> Error {
         let at = values.get(wanted).map_or(self.begin + self.inside.len(), |surplus| surplus.1);
         let has = if self.inside.is_empty() { 0 } else { values.len() };
-        let why = format!("it has {has} values where it takes {wanted}");
+        let takes = if wanted == 1 { "one value" } else { "two values" };
+        let why = format!("it takes {takes}, and has {has}");
         self.refused(at, why, format_args!("write it as in {example}"))
     }
 
