@@ -20,6 +20,7 @@ mod refusals;
 mod run;
 mod sandboxes;
 mod settings;
+mod shapes;
 mod shim;
 mod wait_crowd;
 mod wait_processes;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         faults::trials(),
         evidence::trials(),
         freeze::trials(),
+        shapes::trials(),
         run::trials(),
         nodes::trials(),
         bad_input::trials(),

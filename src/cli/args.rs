@@ -96,8 +96,9 @@ Examples:
 ";
 
 const UNITS: &str = "\
-Spans, rates and instants:
+Spans, lengths, rates and instants:
   SPAN     -1h30m, +250ms, 1.5s      units ns us ms s m (minutes) h d; never a bare number
+  LENGTH   200ms, uniform(10ms,2s)   a span, or drawn: see freeze --help
   RATE     200ppm, -5%, 0.5x, 2x     a deviation from true, or a multiple of true
   INSTANT  2026-11-23T12:00:00Z      RFC 3339
            2026-11-23 12:00:00       in your own zone

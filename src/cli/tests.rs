@@ -90,7 +90,9 @@ fn every_fault_has_its_command() {
         Command::Strobe(args) => {
             format!("{} {} {}", args.node, format_span(args.amplitude), format_span(args.period))
         }
-        Command::Freeze(args) => format!("{} {:?}", args.node, args.lasts.map(format_span)),
+        Command::Freeze(args) => {
+            format!("{} {:?}", args.node, args.shape.lasts.map(|lasts| lasts.to_string()))
+        }
         other => panic!("{line}: {other:?}"),
     };
     for (line, expected) in [

@@ -108,7 +108,6 @@ pub fn begin(dir: &Path, members: &dyn Members, plan: &Plan) -> Result<Frozen> {
         End::At(at) => (Some(at), Some(at.saturating_since(report.last_confirmed))),
         End::After(span) => (Some(report.last_confirmed.saturating_add(span)), Some(span)),
     };
-    hold.guards.set_end(until.map(|at| at.saturating_add(GRACE)))?;
     let ago = host_clock::monotonic().saturating_since(report.last_confirmed);
     let shared = hold.ledger.shared();
     shared.set_plan(until, requested);
@@ -117,6 +116,7 @@ pub fn begin(dir: &Path, members: &dyn Members, plan: &Plan) -> Result<Frozen> {
     if !hold.ledger.shared().step(Phase::Freezing, Phase::Held) {
         return Err(hold.called_off());
     }
+    hold.guards.set_end(until.map(|at| at.saturating_add(GRACE)))?;
     Ok(Frozen { hold, report, until })
 }
 

@@ -1,7 +1,8 @@
 //! All that a freeze holds, and what a freezer may do with it.
 //!
-//! What must hold: the order. Lock, ledger, guards; then for each batch of processes an entry, then its stop; then the
-//! planned end, and only then is it held. Undone in the order resume, confirm, dismiss the guards, let go of the lock.
+//! What must hold: the order. Lock, ledger, guards; then for each batch of processes an entry, then its stop; then it is
+//! held, and only then the planned end takes the place of a provisional one: if it comes within a millisecond, the guards
+//! would else end the freeze before it is one. Undone in the order resume, confirm, dismiss the guards, let go of the lock.
 //! Killed between any two of these the controller leaves a state that the guards or the next command put right.
 
 use std::fs::OpenOptions;

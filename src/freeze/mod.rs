@@ -25,6 +25,8 @@ mod lock;
 mod means;
 mod others;
 mod record;
+pub mod series;
+pub mod shape;
 mod signal;
 mod slot;
 mod thaw;

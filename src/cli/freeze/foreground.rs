@@ -1,6 +1,6 @@
 //! Waiting in the foreground, until something has happened or a signal ends the command.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use falseticker::freeze::Frozen;
 use falseticker::{Error, HostInstant, Result, host_clock};
@@ -10,9 +10,10 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::time::{TimeSpec, TimeValLike};
 
-/// Why a pause in the foreground is over.
+/// Why a wait in the foreground is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Woken {
-    /// By its plan, or by somebody else.
+    /// What was waited for has come.
     Ended,
     /// By a signal to this command.
     Signal,
@@ -37,16 +38,19 @@ impl Signals {
 
     /// Waits for the end of a pause or for a signal.
     pub fn wait(&self, frozen: &Frozen) -> Result<Woken> {
-        let until = frozen.until().unwrap_or(HostInstant::MAX);
+        self.wait_until(frozen.until().unwrap_or(HostInstant::MAX), Some(frozen.as_fd()))
+    }
+
+    /// Waits for an instant, for a descriptor to become readable, or for a signal.
+    pub fn wait_until(&self, until: HostInstant, other: Option<BorrowedFd<'_>>) -> Result<Woken> {
+        let own = self.0.as_fd();
         loop {
             let left = until.saturating_since(host_clock::monotonic()).as_nanos();
             if left <= 0 {
                 return Ok(Woken::Ended);
             }
-            let mut fds = [
-                PollFd::new(self.0.as_fd(), PollFlags::POLLIN),
-                PollFd::new(frozen.as_fd(), PollFlags::POLLIN),
-            ];
+            let both = [own, other.unwrap_or(own)];
+            let mut fds = both.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
             match ppoll(&mut fds, Some(TimeSpec::nanoseconds(left)), None) {
                 Err(Errno::EINTR) | Ok(0) => {}
                 Err(errno) => return Err(Error::not_applied("wait for the end of the pause", errno.desc())),

@@ -1,20 +1,23 @@
-//! `falseticker freeze NODE [--for SPAN]`.
+//! `falseticker freeze NODE [--for LENGTH [--every GAP]]`.
 //!
 //! What must hold: with `--for` it is over when the processes run again, however that came about; a signal that ends
 //! this command thaws first (until the last process has stopped signals act as ever: the guards see to the rest).
 
 mod foreground;
 mod how;
+mod series;
+mod shape;
 mod told;
 
 use falseticker::freeze::{End, Ended, Plan};
 use falseticker::node::NodeName;
-use falseticker::{ErrorKind, Node, Result, Span};
+use falseticker::{ErrorKind, Node, Result};
 
+use super::exit;
 use super::output::{Output, Reply};
 use super::table::short;
-use super::{exit, values};
 use foreground::{Signals, Woken};
+use shape::{Asked, Shape};
 use told::{add_end, line, to_json};
 
 const EXAMPLES: &str = "\
@@ -23,20 +26,23 @@ Examples:
   falseticker freeze a                      returns once all stand still
   falseticker freeze a --how auto           by a control group, if possible
   falseticker freeze a --thread 'GC*' --for 2s
+  falseticker freeze a --for 'uniform(10ms,2s)' --every 5s --count 20 --seed 7
+  falseticker freeze a --preset gc-young --until 10m
+  falseticker freeze a --for 'file(gc.log)' --every 'file(gc.log)'
 
 If this command is killed while it waits, SIGKILL included, the processes go on within 100 ms.";
 
 /// Its flags.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = format!("{EXAMPLES}\n\n{}", shape::LENGTHS))]
 pub struct Args {
     /// The node
     #[arg(value_name = "NODE")]
     pub node: NodeName,
 
-    /// Thaw after SPAN, and stay in the foreground until then
-    #[arg(long = "for", value_name = "SPAN", allow_hyphen_values = true, value_parser = values::length)]
-    pub lasts: Option<Span>,
+    /// How long, and how often.
+    #[command(flatten)]
+    pub shape: Shape,
 
     #[command(flatten)]
     pub how: how::Options,
@@ -45,12 +51,23 @@ pub struct Args {
 /// Freezes a node.
 pub fn freeze(args: &Args, output: &Output) -> Result<Reply> {
     let how = args.how.how()?;
+    let asked = args.shape.asked()?;
     let node = Node::open(args.node.as_str())?;
-    let end = args.lasts.map_or(End::OnThaw, End::After);
+    let once = match asked {
+        Asked::Once(once) => Some(once),
+        Asked::UntilThaw => None,
+        Asked::Again(again) => return series::run(&node, again, &Plan { how, ..Plan::default() }, output),
+    };
+    let lasts = once.as_ref().map(|once| once.lasts);
+    let end = lasts.map_or(End::OnThaw, End::After);
     let frozen = node.freeze(&Plan { end, how, ..Plan::default() })?;
     let until = frozen.until();
-    let line = line(node.name(), frozen.report(), args.lasts);
+    let mut line = line(node.name(), frozen.report(), lasts);
     let mut json = to_json(node.name(), frozen.report(), until);
+    if let Some(drawn) = once.and_then(|once| once.drawn) {
+        line.push_str(&drawn.line());
+        json["drawn"] = drawn.to_json();
+    }
     if until.is_none() {
         // Said only once nothing can come between.
         frozen.detach()?;
