@@ -152,7 +152,7 @@ fn a_frozen_node_says_so_first() {
         ..pause(Means::Signal, None)
     };
     let text = of(&Status { last_pause: Some(over), ..status() });
-    assert!(text.contains("\n  last pause: 4.0015s (4s asked for), signal, until "), "{text}");
+    assert!(text.contains("\n  last pause: 4.002s (4s asked for), signal, until "), "{text}");
 }
 
 #[test]
