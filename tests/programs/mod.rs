@@ -2,6 +2,7 @@
 //! tickers and relative timeouts undisturbed.
 
 mod interpreters;
+mod pauses;
 mod servers;
 mod storage;
 mod waits;
@@ -15,7 +16,7 @@ use libtest_mimic::Trial;
 use crate::harness::{Lab, eventually};
 
 pub fn trials() -> Vec<Trial> {
-    [interpreters::trials(), servers::trials(), storage::trials(), waits::trials()]
+    [interpreters::trials(), servers::trials(), storage::trials(), waits::trials(), pauses::trials()]
         .into_iter()
         .flatten()
         .collect()
