@@ -28,19 +28,27 @@ fn binaries() -> PathBuf {
 }
 
 /// A cluster of its own, and how it is asked.
-struct Postgres<'a> {
+pub struct Postgres<'a> {
     lab: &'a Lab,
     /// What starts its server.
-    server: Vec<String>,
-    sockets: String,
+    pub server: Vec<String>,
+    /// Where its data and its socket are.
+    folder: PathBuf,
 }
 
 impl<'a> Postgres<'a> {
     fn new(lab: &'a Lab) -> Self {
-        let folder = lab.path("");
-        let open = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o777);
-        std::fs::set_permissions(&folder, open).expect("its mode can be changed");
-        let (data, sockets) = (lab.path("data"), folder.to_string_lossy().into_owned());
+        Postgres::within(lab, lab.path(""))
+    }
+
+    /// One in a directory of its own, which is there or is made in the lab's.
+    pub fn within(lab: &'a Lab, folder: PathBuf) -> Self {
+        std::fs::create_dir_all(&folder).expect("a directory can be made");
+        for folder in [&lab.path(""), &folder] {
+            let open = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o777);
+            std::fs::set_permissions(folder, open).expect("its mode can be changed");
+        }
+        let (data, sockets) = (folder.join("data"), folder.to_string_lossy().into_owned());
         let data = data.to_str().expect("a path");
         // It refuses to run as root.
         let is_root = nix::unistd::geteuid().is_root();
@@ -57,18 +65,25 @@ impl<'a> Postgres<'a> {
         lab.bare(with_user("initdb", &["-D", data, "-U", "postgres", "-A", "trust", "-N"])).expect_code(0);
         let options = ["-D", data, "-k", &sockets, "-c", "listen_addresses=", "-c", "fsync=off"];
         let server = with_user("postgres", &options);
-        Postgres { lab, server, sockets }
+        Postgres { lab, server, folder }
     }
 
-    fn psql(&self) -> Command {
-        self.lab.command("psql", ["-h", &self.sockets, "-U", "postgres", "-d", "postgres", "-qtA"])
+    /// The pid of its first process, while it runs.
+    pub fn postmaster(&self) -> i32 {
+        let file = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap_or_default();
+        file.lines().next().and_then(|line| line.parse().ok()).expect("the server runs")
     }
 
-    fn ask(&self, query: &str) -> Done {
+    pub fn psql(&self) -> Command {
+        let sockets = self.folder.to_string_lossy();
+        self.lab.command("psql", ["-h", &sockets, "-U", "postgres", "-d", "postgres", "-qtA"])
+    }
+
+    pub fn ask(&self, query: &str) -> Done {
         self.psql().args(["-c", query]).done()
     }
 
-    fn ready(&self) {
+    pub fn ready(&self) {
         eventually("PostgreSQL answers", || (self.ask("select 1").code == 0).then_some(()));
     }
 

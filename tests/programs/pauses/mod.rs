@@ -3,6 +3,8 @@
 //! that is what a pause is for.
 
 mod etcd;
+mod java;
+mod postgresql;
 mod redis;
 
 use std::time::{Duration, Instant};
@@ -14,7 +16,7 @@ use nix::sys::signal::Signal;
 use crate::harness::{Lab, Live, eventually};
 
 pub fn trials() -> Vec<Trial> {
-    [redis::trials(), etcd::trials()].into_iter().flatten().collect()
+    [redis::trials(), etcd::trials(), postgresql::trials(), java::trials()].into_iter().flatten().collect()
 }
 
 /// What the two are called, in this order.

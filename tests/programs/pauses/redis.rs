@@ -12,7 +12,7 @@ use super::{Pause, SIDES, free_ports};
 use crate::harness::{Lab, Live, PATIENCE, eventually, spec};
 
 /// After which silence a sentinel takes the master for down.
-const DOWN_AFTER: Duration = Duration::from_secs(1);
+const DOWN_AFTER: Duration = Duration::from_secs(2);
 /// Between two writes of the client that goes on writing to the master that it knows.
 const PACE: Duration = Duration::from_millis(20);
 

@@ -19,7 +19,7 @@ use crate::harness::{Lab, source, spec};
 pub use rust::{TICKER, tick};
 use ticker::ticks_on;
 
-const JAVAC: &str = "/usr/lib/jvm/java-17-openjdk-amd64/bin/javac";
+pub const JAVAC: &str = "/usr/lib/jvm/java-17-openjdk-amd64/bin/javac";
 
 /// A program that ticks.
 #[derive(Clone)]
