@@ -1,12 +1,10 @@
-//! How soon things happen: a command's start, a jump's first effect, a freeze.
+//! How soon things happen: a command's start, a jump's first effect.
 //!
 //! `cargo bench --bench start`
 //!
 //! - `true`, from before its start until its end has been seen: bare, under `falseticker run`, under `faketime`.
 //! - From `jump` to the first skewed read: a child of this executable spins on libc's `clock_gettime`, and says at which
 //!   instant of the host's CLOCK_MONOTONIC it first saw its clock step. The rival is libfaketime's file of offsets.
-//! - A node of 1,000 processes is frozen: from the first stop that is sent to the last that is confirmed, as the freeze
-//!   reports it. Beside it the mere sending of as many signals, which confirms nothing.
 #![allow(unsafe_code)]
 // Sound because the one call is of `clock_gettime` with a live timespec.
 
@@ -14,18 +12,14 @@ mod support;
 
 use std::ffi::OsString;
 use std::hint::black_box;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, Write};
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use criterion::Criterion;
 use falseticker::fault::{Clocks, Jump};
-use falseticker::process::ProcessId;
 use falseticker::{HostInstant, Node, Span, host_clock};
-use nix::sys::signal::{Signal, kill, killpg};
-use nix::unistd::Pid;
 use tempfile::NamedTempFile;
 
 use support::child::Answering;
@@ -39,8 +33,6 @@ const START_ROUNDS: usize = 100;
 const JUMP_ROUNDS: usize = 60;
 /// libfaketime looks at its file every ten seconds unless it is told to look at each read.
 const CACHED_ROUNDS: usize = 2;
-const FREEZE_ROUNDS: usize = 10;
-const PROCESSES: usize = 1000;
 
 fn main() {
     if std::env::args().nth(1).as_deref() == Some(CHILD) {
@@ -50,7 +42,6 @@ fn main() {
     if !only_lists() {
         start_by_rounds();
         jump();
-        freeze();
     }
 }
 
@@ -223,46 +214,4 @@ fn libfaketime() -> Option<OsString> {
     let mut output = Command::new(faketime).args(["-f", "+0", "printenv", "LD_PRELOAD"]).output().ok()?;
     output.stdout.truncate(output.stdout.trim_ascii_end().len());
     Some(OsString::from_vec(output.stdout))
-}
-
-// A freeze
-
-fn freeze() {
-    let node = Node::create(&format!("bench-freeze-{}", std::process::id())).expect("a node is made");
-    let script = format!("i=0; while [ $i -lt {PROCESSES} ]; do sleep 600 & i=$((i+1)); done; echo; wait");
-    let mut command = node.command("sh");
-    let mut root = command
-        .args(["-c", &script])
-        .stdout(Stdio::piped())
-        .process_group(0)
-        .spawn()
-        .expect("a shell is everywhere");
-    let pid = i32::try_from(root.id()).expect("pids are small");
-    node.add_root(ProcessId::of(pid).expect("it runs")).expect("the node takes it in");
-    let mut ready = String::new();
-    BufReader::new(root.stdout.take().expect("its output is a pipe"))
-        .read_line(&mut ready)
-        .expect("it says so");
-    let (mut stops, mut calls, mut signals) = <(Figures, Figures, Figures)>::default();
-    for _ in 0..FREEZE_ROUNDS {
-        let (call, frozen) = timed(|| node.freeze(&Default::default()).expect("all stand still"));
-        let report = frozen.report().clone();
-        frozen.thaw().expect("all go on");
-        assert!(report.processes.len() > PROCESSES, "only {} were frozen", report.processes.len());
-        calls.push(call);
-        stops.push(nanos(report.last_confirmed.as_nanos() - report.first_stop.as_nanos()));
-        let pids: Vec<Pid> = report.processes.iter().map(|process| Pid::from_raw(process.id.pid)).collect();
-        signals.push(timed(|| pids.iter().for_each(|&pid| kill(pid, Signal::SIGSTOP).expect("it lives"))).0);
-        pids.iter().for_each(|&pid| kill(pid, Signal::SIGCONT).expect("it lives"));
-    }
-    killpg(Pid::from_raw(pid), Signal::SIGKILL).expect("they are there to be killed");
-    root.wait().expect("the shell has been killed");
-    let mut table = Table::new(
-        format!("freeze of {PROCESSES} processes, ms, {FREEZE_ROUNDS} rounds"),
-        &["what", "median", "least", "most"],
-    );
-    table.row(spread("from the first stop to the last that is confirmed", &stops));
-    table.row(spread("the whole of Node::freeze: guards, scans, stops", &calls));
-    table.row(spread("mere sending of as many SIGSTOPs by pid", &signals));
-    table.print();
 }

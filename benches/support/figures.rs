@@ -12,9 +12,14 @@ impl Figures {
 
     /// The one in the middle; NaN if there is none.
     pub fn median(&self) -> f64 {
+        self.percentile(50)
+    }
+
+    /// The one that so many of a hundred are below; NaN if there is none.
+    pub fn percentile(&self, percent: usize) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
-        sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+        sorted.get(sorted.len() * percent / 100).copied().unwrap_or(f64::NAN)
     }
 
     /// The smallest; infinite if there is none.
