@@ -116,6 +116,7 @@ pub fn begin(dir: &Path, members: &dyn Members, plan: &Plan) -> Result<Frozen> {
     if !hold.ledger.shared().step(Phase::Freezing, Phase::Held) {
         return Err(hold.called_off());
     }
+    // Not before: a pause may be shorter than it took to see that nobody is missing, and is one nevertheless.
     hold.guards.set_end(until.map(|at| at.saturating_add(GRACE)))?;
     Ok(Frozen { hold, report, until })
 }

@@ -111,6 +111,26 @@ fn ends_as_planned() {
 }
 
 #[test]
+fn a_pause_may_be_shorter_than_it_takes_to_see_that_nobody_is_missing() {
+    let _alone = alone();
+    let dir = tempfile::tempdir().unwrap();
+    let target = Target::sleeper();
+    let asked = std::cell::Cell::new(false);
+    let members = || {
+        if asked.replace(true) {
+            host_clock::sleep(Span::from_millis(60));
+        }
+        Ok(vec![target.id])
+    };
+    let frozen = begin(dir.path(), &members, &after(Span::from_millis(10))).unwrap();
+    let confirmed = frozen.report().last_confirmed;
+    let thawed = frozen.wait_and_thaw().unwrap();
+    assert_eq!(thawed.ended, Ended::AsPlanned);
+    assert!(thawed.first_resumed.saturating_since(confirmed) >= Span::from_millis(60), "{thawed:?}");
+    assert!(!is_stopped(target.id));
+}
+
+#[test]
 fn an_end_that_comes_before_all_are_stopped_is_an_error() {
     let _alone = alone();
     let dir = tempfile::tempdir().unwrap();
