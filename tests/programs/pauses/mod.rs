@@ -6,6 +6,7 @@ mod etcd;
 mod java;
 mod postgresql;
 mod redis;
+mod unreached;
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,10 @@ use nix::sys::signal::Signal;
 use crate::harness::{Lab, Live, eventually};
 
 pub fn trials() -> Vec<Trial> {
-    [redis::trials(), etcd::trials(), postgresql::trials(), java::trials()].into_iter().flatten().collect()
+    [redis::trials(), etcd::trials(), postgresql::trials(), java::trials(), unreached::trials()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// What the two are called, in this order.
