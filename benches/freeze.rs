@@ -280,9 +280,10 @@ fn child() {
     let mut line = String::new();
     while input.read_line(&mut line).expect("the bench asks in text") > 0 {
         let length: i64 = line.trim_end().parse().expect("a number");
-        writeln!(output, "spins").expect("the bench reads the answer");
         let mut gaps = Vec::new();
+        // Before it says so: from then on it may be stopped at any point.
         let mut before = host_clock::monotonic().as_nanos();
+        writeln!(output, "spins").expect("the bench reads the answer");
         loop {
             // Asked first: it may be said while this process is stopped, right here.
             let over = has_input();
