@@ -22,6 +22,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use support::again::is_child;
 use support::child::Answering;
 use support::figures::{Figures, Table};
 use support::{nanos, only_lists, timed};
@@ -35,7 +36,7 @@ const ROUNDS: usize = 20;
 const LENGTHS: [(i64, usize, usize); 2] = [(100, 100, 30), (10, 300, 60)];
 
 fn main() {
-    if std::env::args().nth(1).as_deref() == Some(CHILD) {
+    if is_child(CHILD) {
         return child();
     }
     if only_lists() {

@@ -13,18 +13,15 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::io::{BufRead, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use criterion::Criterion;
 use falseticker::host_clock;
 use libc::{CLOCK_MONOTONIC, CLOCK_REALTIME, clockid_t};
 
+use support::again::{self, Timed};
 use support::child::Answering;
-use support::figures::{Figures, Table};
+use support::figures::Table;
 use support::way::{Way, rivals};
 use support::{nanos, only_lists, raw_nanos};
 
@@ -33,14 +30,16 @@ const CHILD: &str = "answer-reads";
 const HOUR_BACK: f64 = -3600e9;
 const ROUNDS: usize = 200;
 const READS: u64 = 20_000;
-const THREADS: [usize; 2] = [1, 2];
+/// Which clocks are read, by how many threads at once.
+const READS_OF: [(clockid_t, usize); 4] =
+    [(CLOCK_REALTIME, 1), (CLOCK_REALTIME, 2), (CLOCK_MONOTONIC, 1), (CLOCK_MONOTONIC, 2)];
 
 fn main() {
-    if std::env::args().nth(1).as_deref() == Some(CHILD) {
+    if again::is_child(CHILD) {
         return child();
     }
     let mut children = start();
-    by_criterion(&mut children);
+    again::by_criterion(again::criterion(20, 100, 600), &READS_OF.map(name_of), &mut children);
     if !only_lists() {
         by_rounds(&mut children);
     }
@@ -72,24 +71,35 @@ fn start() -> Vec<Reader> {
         of("jump -1h, drift 2x", &["--jump", "-1h", "--drift", "2x"], HOUR_BACK, 1.0, 1.30),
     ];
     ways.extend(rivals().into_iter().map(|rival| (rival, HOUR_BACK, 0.0, None)));
-    let this = std::env::current_exe().expect("this executable has a path");
     let start = |(way, offset, rate, target): (Way, f64, f64, Option<f64>)| {
         let started = raw_nanos();
-        let child = Answering::start(way.command(&this).arg(CHILD));
+        let child = again::start(&way, CHILD);
         Reader { way, child, offset, rate, target, started, first: None }
     };
     ways.into_iter().map(start).collect()
 }
 
-impl Reader {
-    /// How long `reads` take each of `threads` threads, in nanoseconds.
-    fn time(&mut self, clock: clockid_t, threads: usize, reads: u64) -> f64 {
+impl Timed for Reader {
+    fn way(&self) -> &Way {
+        &self.way
+    }
+
+    fn does(&self, thing: usize) -> bool {
+        // A drift of the wall clock is no news for the other.
+        READS_OF[thing].0 == CLOCK_REALTIME || self.rate == 0.0
+    }
+
+    /// Each of the threads reads so often.
+    fn time(&mut self, thing: usize, reads: u64) -> f64 {
+        let (clock, threads) = READS_OF[thing];
         let answer = self.child.numbers(&format!("{clock} {threads} {reads}"));
         let [took, at, wrong_by] = answer[..] else { panic!("{} answered {answer:?}", self.way.name) };
         self.check(clock, nanos(at), nanos(wrong_by));
         nanos(took)
     }
+}
 
+impl Reader {
     /// Whether the fault is in force, and no other.
     fn check(&mut self, clock: clockid_t, at: f64, wrong_by: f64) {
         const SLACK: f64 = 1e6;
@@ -111,65 +121,29 @@ impl Reader {
         let expected = first + (at - first_at) * self.rate;
         assert!((wrong_by - expected).abs() < SLACK, "{name}: wrong by {wrong_by} ns, not by {expected}");
     }
-
-    fn measures(&self, clock: clockid_t) -> bool {
-        // A drift of the wall clock is no news for the other.
-        clock == CLOCK_REALTIME || self.rate == 0.0
-    }
 }
 
 fn clock_name(clock: clockid_t) -> &'static str {
     if clock == CLOCK_REALTIME { "REALTIME" } else { "MONOTONIC" }
 }
 
-fn by_criterion(children: &mut [Reader]) {
-    let mut criterion = Criterion::default()
-        .sample_size(20)
-        .warm_up_time(Duration::from_millis(100))
-        .measurement_time(Duration::from_millis(600))
-        .configure_from_args();
-    for clock in [CLOCK_REALTIME, CLOCK_MONOTONIC] {
-        for threads in THREADS {
-            let plural = if threads == 1 { "" } else { "s" };
-            let mut group =
-                criterion.benchmark_group(format!("{}, {threads} thread{plural}", clock_name(clock)));
-            for reader in children.iter_mut().filter(|reader| reader.measures(clock)) {
-                group.bench_function(reader.way.name, |bencher| {
-                    bencher.iter_custom(|reads| {
-                        Duration::from_secs_f64(reader.time(clock, threads, reads) / 1e9)
-                    });
-                });
-            }
-            group.finish();
-        }
-    }
-    criterion.final_summary();
+fn name_of((clock, threads): (clockid_t, usize)) -> String {
+    format!("{}, {threads} thread{}", clock_name(clock), if threads == 1 { "" } else { "s" })
 }
 
 fn by_rounds(children: &mut [Reader]) {
-    let mut figures: BTreeMap<(clockid_t, usize, usize), Figures> = BTreeMap::new();
-    for _ in 0..ROUNDS {
-        for clock in [CLOCK_REALTIME, CLOCK_MONOTONIC] {
-            for threads in THREADS {
-                for (number, reader) in children.iter_mut().enumerate() {
-                    if reader.measures(clock) {
-                        let took = reader.time(clock, threads, READS) / nanos(READS.cast_signed());
-                        figures.entry((clock, threads, number)).or_default().push(took);
-                    }
-                }
-            }
-        }
-    }
+    let figures = again::by_rounds(ROUNDS, &[READS; READS_OF.len()], children);
     let mut table = Table::new(
         format!("clock_gettime, ns a read, over {ROUNDS} interleaved rounds of {READS} reads"),
         &["clock", "threads", "way", "median", "least", "median / bare", "least / bare", "target"],
     );
-    for ((clock, threads, number), measured) in &figures {
-        let bare = &figures[&(*clock, *threads, 0)];
+    for ((thing, number), measured) in &figures {
+        let (clock, threads) = READS_OF[*thing];
+        let bare = &figures[&(*thing, 0)];
         let reader = &children[*number];
-        let target = reader.target.map(|target| if *clock == CLOCK_MONOTONIC { 1.10 } else { target });
+        let target = reader.target.map(|target| if clock == CLOCK_MONOTONIC { 1.10 } else { target });
         table.row([
-            clock_name(*clock).to_owned(),
+            clock_name(clock).to_owned(),
             threads.to_string(),
             reader.way.name.to_owned(),
             format!("{:.1}", measured.median()),
@@ -184,16 +158,13 @@ fn by_rounds(children: &mut [Reader]) {
 
 /// Answers `CLOCK THREADS READS` with how long the reads took, when that was, and by how much the clock is wrong.
 fn child() {
-    let mut output = std::io::stdout();
-    for line in std::io::stdin().lock().lines() {
-        let line = line.expect("the bench asks in text");
-        let words: Vec<u64> = line.split(' ').map(|word| word.parse().expect("a number")).collect();
-        let [clock, threads, reads] = words[..] else { panic!("asked {line:?}") };
+    again::answer_each(|asked| {
+        let [clock, threads, reads] = *asked else { panic!("asked {asked:?}") };
         let clock = clockid_t::try_from(clock).expect("a clock's number");
         let took = on_threads(clock, usize::try_from(threads).expect("a few threads"), reads);
         let (at, wrong_by) = false_minus_true(clock);
-        writeln!(output, "{took} {at} {wrong_by}").expect("the bench reads the answer");
-    }
+        format!("{took} {at} {wrong_by}")
+    });
 }
 
 /// How long it takes `threads` threads that begin at once, on average.

@@ -22,6 +22,7 @@ use falseticker::fault::{Clocks, Jump};
 use falseticker::{HostInstant, Node, Span, host_clock};
 use tempfile::NamedTempFile;
 
+use support::again::is_child;
 use support::child::Answering;
 use support::figures::{Figures, Table};
 use support::way::{Way, rivals};
@@ -35,7 +36,7 @@ const JUMP_ROUNDS: usize = 60;
 const CACHED_ROUNDS: usize = 2;
 
 fn main() {
-    if std::env::args().nth(1).as_deref() == Some(CHILD) {
+    if is_child(CHILD) {
         return child();
     }
     start_by_criterion();

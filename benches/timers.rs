@@ -12,15 +12,11 @@
 
 mod support;
 
-use std::collections::BTreeMap;
-use std::io::{BufRead, Write};
-use std::time::Duration;
-
-use criterion::Criterion;
 use libc::{CLOCK_MONOTONIC, CLOCK_REALTIME, c_int, itimerspec, timespec};
 
+use support::again::{self, Timed};
 use support::child::Answering;
-use support::figures::{Figures, Table};
+use support::figures::Table;
 use support::way::{Way, rivals_at};
 use support::{nanos, only_lists, raw_nanos};
 
@@ -29,23 +25,24 @@ const CHILD: &str = "answer-timers";
 const ROUNDS: usize = 60;
 
 fn main() {
-    if std::env::args().nth(1).as_deref() == Some(CHILD) {
+    if again::is_child(CHILD) {
         return child();
     }
     let mut children = start();
-    by_criterion(&mut children);
+    let names = CALLS_OF.map(|call| call.name.to_owned());
+    again::by_criterion(again::criterion(10, 50, 300), &names, &mut children);
     if !only_lists() {
         by_rounds(&mut children);
     }
 }
 
 /// A child.
-struct Timed {
+struct Timer {
     way: Way,
     child: Answering,
 }
 
-fn start() -> Vec<Timed> {
+fn start() -> Vec<Timer> {
     let mut ways = vec![
         Way::bare(),
         Way::falseticker("idle", &[]),
@@ -53,13 +50,15 @@ fn start() -> Vec<Timed> {
         Way::falseticker("all at 2x", &["--monotonic", "--clock", "all", "--drift", "2x"]),
     ];
     ways.extend(rivals_at("+1h"));
-    let this = std::env::current_exe().expect("this executable has a path");
-    let start = |way: Way| Timed { child: Answering::start(way.command(&this).arg(CHILD)), way };
+    let start = |way: Way| Timer { child: again::start(&way, CHILD), way };
     ways.into_iter().map(start).collect()
 }
 
-impl Timed {
-    /// How long so many calls take, in nanoseconds.
+impl Timed for Timer {
+    fn way(&self) -> &Way {
+        &self.way
+    }
+
     fn time(&mut self, call: usize, calls: u64) -> f64 {
         let answer = self.child.numbers(&format!("{call} {calls}"));
         let [took, wrong] = answer[..] else { panic!("{} answered {answer:?}", self.way.name) };
@@ -69,44 +68,18 @@ impl Timed {
     }
 }
 
-fn by_criterion(children: &mut [Timed]) {
-    let mut criterion = Criterion::default()
-        .sample_size(10)
-        .warm_up_time(Duration::from_millis(50))
-        .measurement_time(Duration::from_millis(300))
-        .configure_from_args();
-    for (number, call) in CALLS_OF.iter().enumerate() {
-        let mut group = criterion.benchmark_group(call.name);
-        for timed in children.iter_mut() {
-            group.bench_function(timed.way.name, |bencher| {
-                bencher.iter_custom(|calls| Duration::from_secs_f64(timed.time(number, calls) / 1e9));
-            });
-        }
-        group.finish();
-    }
-    criterion.final_summary();
-}
-
-fn by_rounds(children: &mut [Timed]) {
-    let mut figures: BTreeMap<(usize, usize), Figures> = BTreeMap::new();
-    for _ in 0..ROUNDS {
-        for (number, call) in CALLS_OF.iter().enumerate() {
-            for (of, timed) in children.iter_mut().enumerate() {
-                let took = timed.time(number, call.calls) / nanos(call.calls.cast_signed());
-                figures.entry((number, of)).or_default().push(took);
-            }
-        }
-    }
+fn by_rounds(children: &mut [Timer]) {
+    let figures = again::by_rounds(ROUNDS, &CALLS_OF.map(|call| call.calls), children);
     let mut table = Table::new(
         format!("timers and relative waits, ns a call, over {ROUNDS} interleaved rounds"),
         &["call", "way", "median", "least", "median / bare", "least - bare"],
     );
     for (number, call) in CALLS_OF.iter().enumerate() {
-        for (of, timed) in children.iter().enumerate() {
+        for (of, timer) in children.iter().enumerate() {
             let (measured, bare) = (&figures[&(number, of)], &figures[&(number, 0)]);
             table.row([
                 call.name.to_owned(),
-                timed.way.name.to_owned(),
+                timer.way.name.to_owned(),
                 format!("{:.0}", measured.median()),
                 format!("{:.0}", measured.least()),
                 format!("{:.2}", measured.by(bare).median()),
@@ -228,7 +201,6 @@ fn nanosleep(_: &Things) -> c_int {
 
 /// Answers `CALL CALLS` with how long they took, and how many did not return what they must.
 fn child() {
-    let mut output = std::io::stdout();
     // In a process of one thread the kernel finds descriptors some 50 ns sooner. Most have more, and who arms a timer in a node
     // has the shim's: so that this difference is not taken for the shim's own.
     std::thread::spawn(|| {
@@ -237,16 +209,14 @@ fn child() {
         }
     });
     let things = Things::new();
-    for line in std::io::stdin().lock().lines() {
-        let line = line.expect("the bench asks in text");
-        let words: Vec<u64> = line.split(' ').map(|word| word.parse().expect("a number")).collect();
-        let [call, calls] = words[..] else { panic!("asked {line:?}") };
+    again::answer_each(|asked| {
+        let [call, calls] = *asked else { panic!("asked {asked:?}") };
         let call = &CALLS_OF[usize::try_from(call).expect("a call's number")];
         let mut wrong = 0;
         let begin = raw_nanos();
         for _ in 0..calls {
             wrong += u64::from((call.make)(&things) != call.returns);
         }
-        writeln!(output, "{} {wrong}", raw_nanos() - begin).expect("the bench reads the answer");
-    }
+        format!("{} {wrong}", raw_nanos() - begin)
+    });
 }

@@ -14,16 +14,13 @@
 mod support;
 
 use std::cell::UnsafeCell;
-use std::collections::BTreeMap;
-use std::io::{BufRead, Write};
-use std::time::Duration;
 
-use criterion::Criterion;
 use falseticker::host_clock;
 use libc::{CLOCK_REALTIME, ETIMEDOUT, c_int, timespec};
 
+use support::again::{self, Timed};
 use support::child::Answering;
-use support::figures::{Figures, Table};
+use support::figures::Table;
 use support::way::{Way, rivals_at};
 use support::{nanos, only_lists, raw_nanos};
 
@@ -36,11 +33,12 @@ const CALLS: u64 = 2_000;
 const PATIENCE: u32 = 5;
 
 fn main() {
-    if std::env::args().nth(1).as_deref() == Some(CHILD) {
+    if again::is_child(CHILD) {
         return child();
     }
     let mut children = start();
-    by_criterion(&mut children);
+    let names = CALLS_OF.map(|call| call.name.to_owned());
+    again::by_criterion(again::criterion(20, 100, 600), &names, &mut children);
     if !only_lists() {
         by_rounds(&mut children);
     }
@@ -62,9 +60,8 @@ fn start() -> Vec<Waiter> {
         (Way::falseticker("jump +1h", &["--jump", "+1h"]), HOUR_AHEAD),
     ];
     ways.extend(rivals_at("+1h").into_iter().map(|rival| (rival, HOUR_AHEAD)));
-    let this = std::env::current_exe().expect("this executable has a path");
     let start = |(way, offset): (Way, f64)| {
-        let begin = || Answering::start(way.command(&this).arg(CHILD));
+        let begin = || again::start(&way, CHILD);
         let mut child = begin();
         let mut hangs = [false; CALLS_OF.len()];
         for (call, hangs) in hangs.iter_mut().enumerate().filter(|_| way.is_rival()) {
@@ -79,8 +76,15 @@ fn start() -> Vec<Waiter> {
     ways.into_iter().map(start).collect()
 }
 
-impl Waiter {
-    /// How long so many calls take, in nanoseconds.
+impl Timed for Waiter {
+    fn way(&self) -> &Way {
+        &self.way
+    }
+
+    fn does(&self, call: usize) -> bool {
+        !self.hangs[call]
+    }
+
     fn time(&mut self, call: usize, calls: u64) -> f64 {
         let answer = self.child.numbers(&format!("{call} {calls}"));
         let [took, wrong_by, wrong] = answer[..] else { panic!("{} answered {answer:?}", self.way.name) };
@@ -91,35 +95,8 @@ impl Waiter {
     }
 }
 
-fn by_criterion(children: &mut [Waiter]) {
-    let mut criterion = Criterion::default()
-        .sample_size(20)
-        .warm_up_time(Duration::from_millis(100))
-        .measurement_time(Duration::from_millis(600))
-        .configure_from_args();
-    for (number, call) in CALLS_OF.iter().enumerate() {
-        let mut group = criterion.benchmark_group(call.name);
-        for waiter in children.iter_mut().filter(|waiter| !waiter.hangs[number]) {
-            group.bench_function(waiter.way.name, |bencher| {
-                bencher.iter_custom(|calls| Duration::from_secs_f64(waiter.time(number, calls) / 1e9));
-            });
-        }
-        group.finish();
-    }
-    criterion.final_summary();
-}
-
 fn by_rounds(children: &mut [Waiter]) {
-    let mut figures: BTreeMap<(usize, usize), Figures> = BTreeMap::new();
-    for _ in 0..ROUNDS {
-        for call in 0..CALLS_OF.len() {
-            for (number, waiter) in children.iter_mut().enumerate().filter(|(_, waiter)| !waiter.hangs[call])
-            {
-                let took = waiter.time(call, CALLS) / nanos(CALLS.cast_signed());
-                figures.entry((call, number)).or_default().push(took);
-            }
-        }
-    }
+    let figures = again::by_rounds(ROUNDS, &[CALLS; CALLS_OF.len()], children);
     let mut table = Table::new(
         format!("waits that are over at once, ns a call, over {ROUNDS} interleaved rounds of {CALLS} calls"),
         &["call", "way", "median", "least", "median / bare", "least / bare"],
@@ -222,20 +199,17 @@ fn sleep(_: &Objects, deadline: &timespec) -> c_int {
 
 /// Answers `CALL CALLS` with how long they took, by how much the clock is wrong, and how many did not return what they must.
 fn child() {
-    let mut output = std::io::stdout();
     let objects = Objects::new();
-    for line in std::io::stdin().lock().lines() {
-        let line = line.expect("the bench asks in text");
-        let words: Vec<u64> = line.split(' ').map(|word| word.parse().expect("a number")).collect();
-        let [call, calls] = words[..] else { panic!("asked {line:?}") };
+    again::answer_each(|asked| {
+        let [call, calls] = *asked else { panic!("asked {asked:?}") };
         let call = &CALLS_OF[usize::try_from(call).expect("a call's number")];
         // SAFETY: its default action ends the process.
         unsafe { libc::alarm(PATIENCE) };
         let (took, wrong) = repeat(call, calls, &objects);
         // SAFETY: no memory is involved.
         unsafe { libc::alarm(0) };
-        writeln!(output, "{took} {} {wrong}", false_minus_true()).expect("the bench reads the answer");
-    }
+        format!("{took} {} {wrong}", false_minus_true())
+    });
 }
 
 fn repeat(call: &Call, calls: u64, objects: &Objects) -> (i64, u64) {

@@ -1,6 +1,7 @@
 //! What the benches share: ways of running a program, each beside its rivals, and figures as tables.
 #![allow(dead_code, reason = "each bench uses its own part")]
 
+pub mod again;
 pub mod child;
 pub mod figures;
 pub mod server;
