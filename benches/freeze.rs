@@ -68,7 +68,7 @@ impl Way {
     }
 }
 
-/// Those that this machine has.
+/// Those that this machine has. A further freezer is a line here.
 fn ways(node: &Frozen) -> Vec<Way> {
     let mut ways = vec![Way::Freezer("signal", Plan::default())];
     ways.retain(|way| {

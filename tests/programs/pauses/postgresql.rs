@@ -15,7 +15,7 @@ use crate::programs::storage::Postgres;
 
 const LENGTH: Duration = Duration::from_secs(3);
 const ROWS: usize = 400;
-/// Before the pause is over by this, at the latest, it is looked at what is to be seen in it.
+/// So long after its beginning it is looked at what is to be seen in the pause.
 const MIDDLE: Duration = Duration::from_secs(1);
 
 pub fn trials() -> Vec<Trial> {
