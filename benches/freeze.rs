@@ -15,7 +15,7 @@ use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-use falseticker::freeze::{End, Plan};
+use falseticker::freeze::{End, How, Plan};
 use falseticker::process::{ProcessId, stillness};
 use falseticker::{Node, Span, host_clock};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -68,9 +68,11 @@ impl Way {
     }
 }
 
-/// Those that this machine has. A further freezer is a line here.
+/// Those that this machine has.
 fn ways(node: &Frozen) -> Vec<Way> {
-    let mut ways = vec![Way::Freezer("signal", Plan::default())];
+    let freezers = [("signal", How::Signal), ("cgroup", How::Cgroup), ("thread", How::Thread(Vec::new()))];
+    let of = |(name, how)| Way::Freezer(name, Plan { how, ..Plan::default() });
+    let mut ways: Vec<Way> = freezers.map(of).into_iter().collect();
     ways.retain(|way| {
         let Way::Freezer(name, plan) = way else { return true };
         let refused = node.node.freeze(plan).and_then(falseticker::freeze::Frozen::thaw).err();
