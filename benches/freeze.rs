@@ -33,7 +33,7 @@ const PROCESSES: usize = 1000;
 /// How often all of those are frozen.
 const ROUNDS: usize = 20;
 /// The lengths of pauses in ms, and how often each is asked for of one process and of the many.
-const LENGTHS: [(i64, usize, usize); 2] = [(100, 100, 30), (10, 300, 60)];
+const LENGTHS: [(i64, usize, usize); 2] = [(100, 100, 20), (10, 300, 30)];
 
 fn main() {
     if is_child(CHILD) {
