@@ -117,7 +117,9 @@ pub fn begin(dir: &Path, members: &dyn Members, plan: &Plan) -> Result<Frozen> {
         return Err(hold.called_off());
     }
     // Not before: a pause may be shorter than it took to see that nobody is missing, and is one nevertheless.
-    hold.guards.set_end(until.map(|at| at.saturating_add(GRACE)))?;
+    // One that is overdue already is the controller's to end as well.
+    let now = host_clock::monotonic();
+    hold.guards.set_end(until.map(|at| at.max(now).saturating_add(GRACE)))?;
     Ok(Frozen { hold, report, until })
 }
 

@@ -34,6 +34,11 @@ impl Others {
         self.0.iter().flatten().map(View::shared)
     }
 
+    /// Whether there is another freeze by these means at all.
+    pub(super) fn any(&self, means: Means) -> bool {
+        self.live().any(|shared| shared.means() == means && shared.phase().claims())
+    }
+
     /// Whether another freeze holds a process by these means.
     pub(super) fn hold(&self, id: ProcessId, means: Means) -> bool {
         self.holder(id, means).is_some()

@@ -64,8 +64,9 @@ fn dissolve(shared: &Shared, others: &Others) -> Result<(), Errno> {
     }
     let own = || shared.cgroup.copy::<{ PATH + 32 }>();
     // First those whom another freeze holds, for in its group they stay frozen.
+    let is_shared = others.any(Means::Cgroup);
     let listed = each_member(&own(), |pid| {
-        if let Some(group) = ProcessId::of(pid).and_then(|id| others.cgroup_of(id)) {
+        if is_shared && let Some(group) = ProcessId::of(pid).and_then(|id| others.cgroup_of(id)) {
             let _ = move_to(group, pid);
         }
     });

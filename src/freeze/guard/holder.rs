@@ -16,10 +16,11 @@ use crate::{HostInstant, host_clock, raw};
 /// In a status, above the signal: the stop is one of ptrace's own, and no signal is on its way.
 const EVENT_SHIFT: i32 = 16;
 
-/// A holder's account: which entries it has seen to.
+/// A holder's account: how many entries it has seen to, and where it has last found one.
 #[derive(Default)]
 pub(super) struct Holder {
     taken: usize,
+    found: usize,
 }
 
 impl Holder {
@@ -40,10 +41,15 @@ impl Holder {
     }
 
     /// Hears what has become of traced threads.
-    pub(super) fn hear(&self, ledger: &Shared) {
+    pub(super) fn hear(&mut self, ledger: &Shared) {
         while let Ok(Some((tid, status))) = raw::wait_any() {
             let now = host_clock::monotonic();
-            if let Some(entry) = ledger.entries().iter().find(|entry| entry.tid() == tid) {
+            let entries = ledger.entries();
+            // They stop about in the order in which they were interrupted.
+            let (before, after) = entries.split_at(self.found.min(entries.len()));
+            let mut all = after.iter().chain(before).enumerate();
+            if let Some((steps, entry)) = all.find(|(_, entry)| entry.tid() == tid) {
+                self.found = (self.found + steps) % entries.len().max(1);
                 note(entry, status, now);
             }
             tell(ledger);
