@@ -66,6 +66,10 @@ pub struct Args {
     #[arg(long)]
     pub allow_settime: bool,
 
+    /// Pass the program's output on, so that --on-output of other commands can wait for a line of it
+    #[arg(long)]
+    pub capture: bool,
+
     /// Write run's own record to FILE, as JSON
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
@@ -88,6 +92,7 @@ impl Args {
             monotonic: self.monotonic,
             share: self.share,
             allow_settime: self.allow_settime,
+            capture: self.capture,
             clocks: self.clocks,
             faults: self.faults(),
             report: self.report.clone(),

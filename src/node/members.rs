@@ -2,7 +2,7 @@
 //!
 //! Its first processes, all that descends from them, and whoever is reached with all that descends from him: a
 //! program that was put into the node by its environment has no root, and one that became a daemon no parent; what a
-//! `run` left behind is below its keeper, which itself is none of the node.
+//! `run` left behind is below its keeper, which itself is none of the node, nor are the pumps of captured output below it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
@@ -15,6 +15,7 @@ use super::evidence::{Reached, maps_page, reached, without_row};
 use super::make::{Record, read_record};
 use crate::error::Result;
 use crate::process::{Process, ProcessId, Table};
+use crate::run::capture::is_pump;
 
 /// A node's processes at about one moment.
 #[derive(Debug)]
@@ -62,6 +63,8 @@ fn family(node: &Node, table: &Table, reached: &BTreeMap<i32, Reached>) -> Resul
         .into_iter()
         .filter(|process| Some(process.id.pid) != own && !process.state.is_gone())
         .filter(|process| !keepers.contains(&process.id) && seen.insert(process.id.pid))
+        // What passes a program's output on must not stand still with it.
+        .filter(|process| !(keepers.iter().any(|keeper| keeper.pid == process.ppid) && is_pump(process)))
         .cloned()
         .collect())
 }
