@@ -13,9 +13,9 @@ use falseticker::freeze::{End, Ended, Plan};
 use falseticker::node::NodeName;
 use falseticker::{ErrorKind, Node, Result};
 
-use super::exit;
 use super::output::{Output, Reply};
 use super::table::short;
+use super::{exit, trigger};
 use foreground::{Signals, Woken};
 use shape::{Asked, Shape};
 use told::{add_end, line, to_json};
@@ -46,6 +46,9 @@ pub struct Args {
 
     #[command(flatten)]
     pub how: how::Options,
+
+    #[command(flatten)]
+    pub trigger: trigger::Options,
 }
 
 /// Freezes a node.
@@ -53,6 +56,7 @@ pub fn freeze(args: &Args, output: &Output) -> Result<Reply> {
     let how = args.how.how()?;
     let asked = args.shape.asked()?;
     let node = Node::open(args.node.as_str())?;
+    let fired = args.trigger.wait(&node, output)?;
     let once = match asked {
         Asked::Once(once) => Some(once),
         Asked::UntilThaw => None,
@@ -68,6 +72,7 @@ pub fn freeze(args: &Args, output: &Output) -> Result<Reply> {
         line.push_str(&drawn.line());
         json["drawn"] = drawn.to_json();
     }
+    json["trigger"] = trigger::to_json(fired.as_ref());
     if until.is_none() {
         // Said only once nothing can come between.
         frozen.detach()?;
