@@ -17,6 +17,7 @@ use super::values;
 /// The flags.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Triggers (one of them)")]
+#[group(skip)]
 pub struct Options {
     /// Only when PATH appears or changes; its directory must exist
     #[arg(long, value_name = "PATH", group = "trigger")]
