@@ -63,6 +63,13 @@ impl Options {
     }
 
     fn prepare(&self, node: &Node) -> Result<Option<Box<dyn Trigger>>> {
+        // Another trigger in its place makes clap forget that the one requires the other.
+        if self.poll.is_some() && self.on_command.is_none() {
+            return Err(Error::bad_input(
+                "use --poll",
+                "there is no --on-command whose tries it could space",
+            ));
+        }
         Ok(if let Some(path) = &self.on_file {
             Some(Box::new(OnFile::prepare(path)?))
         } else if let Some(command) = &self.on_command {

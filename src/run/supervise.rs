@@ -64,6 +64,8 @@ pub struct Supervisor<'a> {
     /// Whether the keeper still tells.
     kept: bool,
     over: bool,
+    /// Whether nobody waits any more for what the program has written.
+    drained: bool,
     /// When the keeper is resumed, if it has not told of the end by then.
     nudge: Option<HostInstant>,
 }
@@ -84,6 +86,7 @@ impl<'a> Supervisor<'a> {
             outcome: None,
             kept: true,
             over: false,
+            drained: false,
             nudge: None,
         })
     }
@@ -179,7 +182,10 @@ impl<'a> Supervisor<'a> {
 
     /// Waits until what the program has written is where it belongs; a signal that would have ended a program which waits
     /// for its reader ends that.
-    fn drain(&mut self) {
+    fn drain(&self) {
+        if self.drained {
+            return;
+        }
         let signals = &self.signals;
         let is_enough = || signals.next().is_some_and(|received| ENDING.contains(&received.signal));
         self.launched.held.drain(signals.fd(), is_enough);
@@ -234,7 +240,7 @@ impl<'a> Supervisor<'a> {
         self.received |= bit(received.signal);
         if self.outcome.is_some() && ENDING.contains(&received.signal) {
             // Only the passing on of its output is left, to somebody who does not take it.
-            self.over = true;
+            (self.over, self.drained) = (true, true);
             return Ok(());
         }
         if received.signal == libc::SIGWINCH && !received.is_own() && self.launched.held.is_some() {
