@@ -244,7 +244,7 @@ fn frozen(lab: &Lab) {
 }
 
 fn slow_listener(lab: &Lab) {
-    let script = "echo up; read line; head -c 30000000 /dev/zero | tr '\\0' '\\n'; echo over";
+    let script = "echo up; read line; yes $(printf %01000d 0) | head -c 30030000; echo over";
     let mut live = lab.run("a", &["--capture"], ["bash", "-c", script]).live();
     live.line_where(|line| line == "up");
     let mut listener = lab.command(binary(), ["jump", "a", "-1h", "--on-output", "never"]).live();
@@ -256,6 +256,8 @@ fn slow_listener(lab: &Lab) {
     assert_eq!(live.end(), 0);
     listener.signal(Signal::SIGCONT);
     assert_eq!(listener.end(), 3);
+    let report = listener.transcript().report();
+    assert!(report.contains("has ended"), "{report}");
 }
 
 fn slow_reader(lab: &Lab) {

@@ -18,6 +18,7 @@ Examples:
   falseticker run --set '2038-01-19 03:14:00' -- ./app    before 32 bits end
   falseticker run --node a -- redis-server                to be steered as a
   falseticker run --node a -- redis-cli TIME              in the same node
+  falseticker run --node a --capture -- ./app             for --on-output
   falseticker run --faketime '+1y x2' -- ./app            libfaketime's syntax
 
 The faults are in force at the program's first read. The program has the terminal, standard input and output; signals \

@@ -57,3 +57,66 @@ fn poll(cancel: BorrowedFd<'_>, others: &[BorrowedFd<'_>], until: HostInstant) -
         Err(errno) => Err(Error::not_applied("wait for a trigger", errno.desc())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    /// Fires when it is looked at for the so-manieth time, and asks for looks a millisecond apart.
+    struct Count(u32, Vec<HostInstant>);
+
+    impl Trigger for Count {
+        fn awaited(&self) -> String {
+            "a count".to_owned()
+        }
+
+        fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+            Vec::new()
+        }
+
+        fn due(&self) -> Option<HostInstant> {
+            let last = self.1.last().copied().unwrap_or(HostInstant::MIN);
+            Some(last.saturating_add(Span::from_millis(1)))
+        }
+
+        fn look(&mut self) -> Result<Option<Fired>> {
+            let now = host_clock::monotonic();
+            self.1.push(now);
+            let fires = u32::try_from(self.1.len()).is_ok_and(|looks| looks >= self.0);
+            Ok(fires.then(|| Fired::new("count", "it", now)))
+        }
+    }
+
+    #[test]
+    fn it_looks_when_it_is_due_and_then_waits_for_the_delay() {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let mut count = Count(5, Vec::new());
+        let delay = Span::from_millis(20);
+        let Waited::Fired(fired) = wait(&mut count, delay, ours.as_fd()).unwrap() else {
+            panic!("cancelled")
+        };
+        assert_eq!((count.1.len(), fired.delay), (5, delay));
+        assert!(count.1.windows(2).all(|pair| pair[1].saturating_since(pair[0]) >= Span::from_millis(1)));
+        assert!(host_clock::monotonic() >= fired.at.saturating_add(delay));
+        let json = serde_json::to_value(&fired).unwrap();
+        let at = fired.at.as_nanos();
+        assert_eq!(
+            json,
+            serde_json::json!({ "kind": "count", "on": "it", "at_ns": at, "delay_ns": 20_000_000 })
+        );
+    }
+
+    #[test]
+    fn a_cancellation_wins_before_it_fires_and_until_the_delay_is_over() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        theirs.write_all(b"x").unwrap();
+        for (looks, delay) in [(u32::MAX, Span::ZERO), (1, Span::from_secs(3600)), (1, Span::ZERO)] {
+            let waited = wait(&mut Count(looks, Vec::new()), delay, ours.as_fd()).unwrap();
+            assert_eq!(waited, Waited::Cancelled, "{looks} {delay:?}");
+        }
+    }
+}

@@ -29,6 +29,8 @@ Examples:
   falseticker freeze a --for 'uniform(10ms,2s)' --every 5s --count 20 --seed 7
   falseticker freeze a --preset gc-young --until 10m
   falseticker freeze a --for 'file(gc.log)' --every 'file(gc.log)'
+  falseticker freeze a --for 15s --on-output 'became leader'
+  falseticker freeze a --for 5s --on-file /run/a.pid --delay 2s
 
 If this command is killed while it waits, SIGKILL included, the processes go on within 100 ms.";
 

@@ -60,8 +60,8 @@ pub fn connect_all(dir: &NodeDir) -> Result<Vec<(UnixStream, String)>> {
 
 /// Connects to one of them; `None` if nobody serves it any more.
 pub fn connect(dir: &NodeDir, name: &str) -> std::io::Result<Option<UnixStream>> {
-    let (_folder, address) = address(dir, name)?;
-    match UnixStream::connect(address) {
+    let connected = address(dir, name).and_then(|(_folder, address)| UnixStream::connect(address));
+    match connected {
         Ok(stream) => {
             stream.set_nonblocking(true)?;
             Ok(Some(stream))
@@ -70,6 +70,7 @@ pub fn connect(dir: &NodeDir, name: &str) -> std::io::Result<Option<UnixStream>>
             let _ = fs::remove_file(dir.path().join(name));
             Ok(None)
         }
+        // The program has ended meanwhile, and perhaps its node with it.
         Err(why) if why.kind() == IoErrorKind::NotFound => Ok(None),
         Err(why) => Err(why),
     }
