@@ -26,6 +26,7 @@ pub fn trials() -> Vec<Trial> {
         of("a command sees the host's clock, also from inside of a node").shown_by(command_outside),
         of("lines of output are looked at whole, by stream, and the last one without an end too")
             .shown_by(whole_lines),
+        of("who waits for a line of a program that never ceases to write can be interrupted").shown_by(flood),
         of("all captured programs of a node are listened to, and the end of the last is an error")
             .shown_by(several_programs),
         of("what can never fire, or could not be applied, is refused before anything is waited for")
@@ -291,6 +292,19 @@ fn whole_lines(lab: &Lab) {
     program.finish();
     assert_eq!(json(&mut live)["trigger"]["on"], "last");
     lab.falseticker(["remove", "a"]).expect_code(0);
+}
+
+fn flood(lab: &Lab) {
+    let script = format!("exec {} run --node a --capture -- yes > /dev/null", binary());
+    let mut program = lab.bare_live("sh", ["-c", &script]);
+    let runs = |status: &Value| status["processes"].as_array().filter(|all| !all.is_empty()).map(drop);
+    lab.status_until("a", "the program runs", runs);
+    let mut live = waiting(lab, &["jump", "a", "1s", "--on-output", "^never$"]);
+    assert_eq!(live.line_within(Duration::from_millis(200)), None);
+    live.signal(Signal::SIGINT);
+    assert_eq!(live.end(), 130);
+    program.signal(Signal::SIGTERM);
+    assert_eq!(program.end(), 128 + Signal::SIGTERM as i32);
 }
 
 fn several_programs(lab: &Lab) {

@@ -8,12 +8,16 @@ use std::os::fd::{AsFd, BorrowedFd};
 use regex::bytes::Regex;
 
 use super::{Fired, Trigger};
+use crate::HostInstant;
 use crate::error::{Error, Result};
 use crate::node::Node;
 use crate::run::capture::{Heard, Listener};
 
 /// How much of a line without an end is kept; what is longer is looked at in pieces.
 const LONGEST_LINE: usize = 1 << 20;
+
+/// How many pieces of output are looked at before it is seen whether anything else has happened.
+const AT_ONCE: u32 = 16;
 
 /// A pattern, for lines that need not be UTF-8. An error shows where it is wrong.
 pub fn pattern(text: &str) -> Result<Regex> {
@@ -28,6 +32,8 @@ pub fn pattern(text: &str) -> Result<Regex> {
 pub struct OnOutput {
     pattern: Regex,
     streams: Vec<Stream>,
+    /// Whether the last look left something unheard.
+    more: bool,
 }
 
 #[derive(Debug)]
@@ -48,7 +54,7 @@ impl OnOutput {
             ));
         }
         let streams = listeners.into_iter().map(|listener| Stream { listener, line: Vec::new() }).collect();
-        Ok(OnOutput { pattern, streams })
+        Ok(OnOutput { pattern, streams, more: false })
     }
 }
 
@@ -61,10 +67,22 @@ impl Trigger for OnOutput {
         self.streams.iter().map(|stream| stream.listener.as_fd()).collect()
     }
 
+    fn due(&self) -> Option<HostInstant> {
+        self.more.then_some(HostInstant::MIN)
+    }
+
     fn look(&mut self) -> Result<Option<Fired>> {
         let mut open = Vec::new();
+        self.more = false;
         for mut stream in std::mem::take(&mut self.streams) {
+            let mut heard = 0;
             let over = loop {
+                // A program that writes faster than lines are looked at must not keep whoever waits from giving up.
+                if heard == AT_ONCE {
+                    self.more = true;
+                    break false;
+                }
+                heard += 1;
                 match stream.listener.hear()? {
                     Heard::Nothing => break false,
                     Heard::Bytes { at, bytes } => {
