@@ -84,7 +84,7 @@ fn each_fires(lab: &Lab) {
     let path = lab.path("file");
     let file = path.to_str().expect("a path");
     let test = format!("test -e {file}");
-    for fault in [["freeze", "a", "--for", "100ms"], ["jump", "a", "-1h", "--for=1s"]] {
+    for fault in [["freeze", "a", "--for", "300ms"], ["jump", "a", "-1h", "--for=1s"]] {
         for (trigger, value) in [("--on-file", file), ("--on-command", &test), ("--on-output", "^ready$")] {
             let _ = std::fs::remove_file(&path);
             let so_far = in_force(lab);
@@ -118,7 +118,7 @@ fn each_fires(lab: &Lab) {
 
 fn delayed(lab: &Lab) {
     let mut program = echo(lab);
-    for fault in [["freeze", "a", "--for=10ms"], ["jump", "a", "-1h"]] {
+    for fault in [["freeze", "a", "--for=300ms"], ["jump", "a", "-1h"]] {
         let mut live = waiting(lab, &[fault.as_slice(), &["--on-output", "go", "--delay", "120ms"]].concat());
         program.say("go\\n");
         let said = json(&mut live);

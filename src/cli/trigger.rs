@@ -49,7 +49,7 @@ impl Options {
         let signals = Signals::hold()?;
         let awaited = trigger.awaited();
         output.say(&format!("node {}: waiting for {awaited}", node.name()))?;
-        match trigger::wait(trigger.as_mut(), self.delay.unwrap_or(Span::ZERO), signals.as_fd())? {
+        match trigger::wait(trigger.as_mut(), self.delay.unwrap_or(Span::ZERO), Some(signals.as_fd()))? {
             Waited::Fired(fired) => {
                 output.say(&format!("node {}: {}", node.name(), said(&fired)))?;
                 Ok(Some(fired))

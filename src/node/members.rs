@@ -55,16 +55,18 @@ pub fn ids(node: &Node) -> Result<Vec<ProcessId>> {
 fn family(node: &Node, table: &Table, reached: &BTreeMap<i32, Reached>) -> Result<Vec<Process>> {
     let Record { roots, keepers, .. } = read_record(&node.dir)?;
     let with_rows = reached.values().map(|reached| reached.process.id);
-    let roots: Vec<ProcessId> = roots.into_iter().chain(keepers.iter().copied()).chain(with_rows).collect();
+    let above: Vec<ProcessId> = roots.iter().chain(&keepers).copied().chain(with_rows).collect();
     let own = ProcessId::own().map(|own| own.pid);
+    let passes_output_on =
+        |process: &Process| keepers.iter().any(|keeper| keeper.pid == process.ppid) && is_pump(process);
     let mut seen = BTreeSet::new();
     Ok(table
-        .family(&roots)
+        .family(&above)
         .into_iter()
         .filter(|process| Some(process.id.pid) != own && !process.state.is_gone())
         .filter(|process| !keepers.contains(&process.id) && seen.insert(process.id.pid))
         // What passes a program's output on must not stand still with it.
-        .filter(|process| !(keepers.iter().any(|keeper| keeper.pid == process.ppid) && is_pump(process)))
+        .filter(|process| roots.contains(&process.id) || !passes_output_on(process))
         .cloned()
         .collect())
 }

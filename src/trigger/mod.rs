@@ -1,6 +1,19 @@
 //! Triggers: events outside falseticker upon which a fault is put in force, so that it comes at the worst moment.
 //!
-//! Prepare one ([`OnFile`], [`OnCommand`], [`OnOutput`]), check whatever else can be refused, and [`wait`].
+//! Prepare one ([`OnFile`], [`OnCommand`], [`OnOutput`]), check whatever else can be refused, and [`wait`]:
+//!
+//! ```no_run
+//! use falseticker::trigger::{self, OnFile};
+//! use falseticker::{Node, Span};
+//!
+//! # fn main() -> falseticker::Result<()> {
+//! let node = Node::open("a")?;
+//! let mut trigger = OnFile::prepare("/var/lib/app/snapshot.tmp".as_ref())?;
+//! trigger::wait(&mut trigger, Span::from_millis(5), None)?;
+//! node.freeze_for(Span::from_secs(15))?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod command;
 mod file;

@@ -21,8 +21,9 @@ pub enum Waited {
     Cancelled,
 }
 
-/// Waits until the trigger has fired and `delay` has passed since, or until `cancel` is readable.
-pub fn wait(trigger: &mut dyn Trigger, delay: Span, cancel: BorrowedFd<'_>) -> Result<Waited> {
+/// Waits until the trigger has fired and `delay` has passed since, or until `cancel` is readable: a descriptor of the
+/// caller's own, which is only polled.
+pub fn wait(trigger: &mut dyn Trigger, delay: Span, cancel: Option<BorrowedFd<'_>>) -> Result<Waited> {
     let mut fired = loop {
         // Before anything else: what came between preparation and now.
         if let Some(fired) = trigger.look()? {
@@ -47,9 +48,11 @@ pub fn wait(trigger: &mut dyn Trigger, delay: Span, cancel: BorrowedFd<'_>) -> R
 }
 
 /// Whether `cancel` is readable, once it or one of the others is, or at `until`.
-fn poll(cancel: BorrowedFd<'_>, others: &[BorrowedFd<'_>], until: HostInstant) -> Result<bool> {
-    let entry = |fd: &BorrowedFd<'_>| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    let mut fds: Vec<libc::pollfd> = std::iter::once(&cancel).chain(others).map(entry).collect();
+fn poll(cancel: Option<BorrowedFd<'_>>, others: &[BorrowedFd<'_>], until: HostInstant) -> Result<bool> {
+    let entry = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    let cancel = cancel.map_or(-1, |cancel| cancel.as_raw_fd());
+    let others = others.iter().map(AsRawFd::as_raw_fd);
+    let mut fds: Vec<libc::pollfd> = std::iter::once(cancel).chain(others).map(entry).collect();
     let left = until.saturating_since(host_clock::monotonic()).as_nanos().max(0);
     match raw::poll(&mut fds, (until != HostInstant::MAX).then_some(left)) {
         Ok(_) => Ok(fds.first().is_some_and(|cancel| cancel.revents != 0)),
@@ -96,7 +99,7 @@ mod tests {
         let (ours, _theirs) = UnixStream::pair().unwrap();
         let mut count = Count(5, Vec::new());
         let delay = Span::from_millis(20);
-        let Waited::Fired(fired) = wait(&mut count, delay, ours.as_fd()).unwrap() else {
+        let Waited::Fired(fired) = wait(&mut count, delay, Some(ours.as_fd())).unwrap() else {
             panic!("cancelled")
         };
         assert_eq!((count.1.len(), fired.delay), (5, delay));
@@ -115,7 +118,7 @@ mod tests {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         theirs.write_all(b"x").unwrap();
         for (looks, delay) in [(u32::MAX, Span::ZERO), (1, Span::from_secs(3600)), (1, Span::ZERO)] {
-            let waited = wait(&mut Count(looks, Vec::new()), delay, ours.as_fd()).unwrap();
+            let waited = wait(&mut Count(looks, Vec::new()), delay, Some(ours.as_fd())).unwrap();
             assert_eq!(waited, Waited::Cancelled, "{looks} {delay:?}");
         }
     }
