@@ -19,6 +19,9 @@ pub fn trials() -> Vec<Trial> {
         of("a program on a terminal keeps one: size, modes, foreground, and no byte is added")
             .needs("script", "bsdutils")
             .shown_by(terminal),
+        of("modes that a program sets through its standard output are the real terminal's")
+            .needs("script", "bsdutils")
+            .shown_by(modes),
         of("a change of the terminal's size reaches the program")
             .needs("script", "bsdutils")
             .shown_by(resized),
@@ -120,16 +123,39 @@ fn terminal(lab: &Lab) {
     assert_eq!(on_terminal(lab, &command).line(), "well\r");
 }
 
-fn resized(lab: &Lab) {
-    let inner = "trap \"stty size <&1\" WINCH; tty; echo up; for i in $(seq 400); do sleep 0.05; done";
-    let command = format!("stty rows 33 cols 77; {} run --node a --capture -- bash -c '{inner}'", binary());
+fn modes(lab: &Lab) {
+    let until = |mode: &str| {
+        format!("until stty -a <&0 | tr \" ;\" \"\\\\n\\\\n\" | grep -qx -- {mode}; do sleep 0.01; done")
+    };
+    let inner = format!(
+        "stty -icanon -echo <&1; echo set; {}; echo followed; stty icanon echo <&1; echo set; {}; echo back",
+        until("-icanon"),
+        until("icanon")
+    );
+    let command = format!("{} run --capture -- sh -c '{inner}'; stty -a", binary());
     let mut live = on_terminal(lab, &command);
+    for word in ["set", "followed", "set", "back"] {
+        assert_eq!(live.line().trim(), word);
+    }
+    // The last change of all comes with the program's end.
+    let command =
+        format!("{} run --capture -- sh -c 'echo; exec stty -echo <&1'; stty -a; stty echo", binary());
+    let after = on_terminal(lab, &command).line_where(|line| line.contains(" echoe"));
+    assert!(after.contains("-echo ") && after.contains(" icanon"), "{after}");
+}
+
+fn resized(lab: &Lab) {
+    let program = lab.path("sized.pl");
+    let text = r#"$| = 1; print `tty`; $SIG{WINCH} = sub { $_ = `stty size <&2`; print; exit 5 if $_ eq "44 99\n" };
+        print "up\n"; select undef, undef, undef, 0.05 for 1..400"#;
+    std::fs::write(&program, text).expect("a file");
+    let run = format!("{} run --node a --capture -- perl {}", binary(), program.display());
+    let mut live = on_terminal(lab, &format!("stty rows 33 cols 77; {run}"));
     let real = live.line_where(|line| line.starts_with("/dev/"));
     live.line_where(|line| line == "up\r");
     lab.bare(["stty", "-F", real.trim(), "rows", "44", "cols", "99"]).expect_code(0);
     live.line_where(|line| line == "44 99\r");
-    live.say("\u{3}");
-    live.end();
+    assert_eq!(live.end(), 5);
 }
 
 fn reader_gone(lab: &Lab) {

@@ -9,12 +9,14 @@ use std::ffi::CStr;
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 
+use falseticker_page::time::Span;
 use nix::errno::Errno;
 use nix::unistd::ForkResult;
 
 use super::super::fork::fork;
 use super::listeners::Listeners;
-use super::{DRAINED, RESIZE, Stream, terminal};
+use super::terminal::{Modes, resize};
+use super::{DRAINED, RESIZE, Stream};
 use crate::{host_clock, raw};
 
 /// By what name /proc shows it.
@@ -27,6 +29,12 @@ const CHUNK: usize = 64 << 10;
 /// that this process is not held up where it could answer.
 const PORTION: usize = 4096;
 
+/// How often the modes of the program's terminal are looked at while a full-screen program runs (otherwise when something
+/// is written): at first, and after so many looks at which nothing was written.
+const MODES_SOON: Span = Span::from_millis(1);
+const MODES_LATER: Span = Span::from_millis(20);
+const MODES_LOOKS: u32 = 20;
+
 /// A pump's whole life, with all signals blocked.
 pub fn pump(stream: &Stream) -> Infallible {
     raw::settle_as(NAME);
@@ -37,12 +45,15 @@ pub fn pump(stream: &Stream) -> Infallible {
         passed: 0,
         is_asked: false,
         has_run: true,
+        modes: stream.is_terminal.then(|| Modes::of(stream.source.as_raw_fd())).flatten(),
+        looks: 0,
     };
     let at = loop {
         if let Err(End) = pump.step() {
             break host_clock::monotonic();
         }
     };
+    pump.follow();
     // First of all whoever is at the other ends is to see the end, which the keeper holds up until this process has ended.
     for fd in [stream.source.as_raw_fd(), stream.sink.as_raw_fd(), stream.asked.as_raw_fd()] {
         let _ = raw::close(fd);
@@ -70,6 +81,10 @@ struct Pump<'a> {
     is_asked: bool,
     /// Whether `run` is still there to ask.
     has_run: bool,
+    /// The modes of the program's terminal.
+    modes: Option<Modes>,
+    /// How often they were looked at since something was written.
+    looks: u32,
 }
 
 impl Pump<'_> {
@@ -86,9 +101,11 @@ impl Pump<'_> {
         let own = fds.len();
         fds.extend(self.listeners.entries());
         // Asked while idle it looks once more, and answers if nothing has come.
-        let limit = (idle && self.is_asked).then_some(0);
-        match raw::poll(&mut fds, limit) {
-            Ok(0) => self.answer(),
+        let limit = if idle && self.is_asked { Some(0) } else { self.modes_due() };
+        let polled = raw::poll(&mut fds, limit);
+        self.follow();
+        match polled {
+            Ok(0) if limit == Some(0) => self.answer(),
             Ok(_) => {}
             Err(Errno::EINTR | Errno::ENOMEM) => return Ok(()),
             Err(_) => return Err(End),
@@ -113,7 +130,7 @@ impl Pump<'_> {
     /// Reads what the program has written, and tells it.
     fn take(&mut self) -> Result<(), End> {
         self.waiting.resize(CHUNK, 0);
-        self.passed = 0;
+        (self.passed, self.looks) = (0, 0);
         let read = raw::read(self.stream.source.as_raw_fd(), &mut self.waiting);
         self.waiting.truncate(read.unwrap_or(0));
         match read {
@@ -141,6 +158,21 @@ impl Pump<'_> {
         Ok(())
     }
 
+    /// In how many nanoseconds to look at the terminal's modes.
+    fn modes_due(&self) -> Option<i64> {
+        self.modes.as_ref().filter(|modes| modes.are_set())?;
+        // What a program sets when it ends or stops comes right after what it writes then, and before its shell goes on.
+        let pace = if self.looks < MODES_LOOKS { MODES_SOON } else { MODES_LATER };
+        Some(pace.as_nanos())
+    }
+
+    fn follow(&mut self) {
+        self.looks = self.looks.saturating_add(1);
+        if let Some(modes) = &mut self.modes {
+            modes.follow(self.stream.source.as_raw_fd(), self.stream.sink.as_raw_fd());
+        }
+    }
+
     fn hear(&mut self) {
         let mut words = [0; 64];
         let length = (&mut &self.stream.asked).read(&mut words).unwrap_or(0);
@@ -150,7 +182,7 @@ impl Pump<'_> {
                 DRAINED => self.is_asked = true,
                 RESIZE => {
                     if self.stream.is_terminal {
-                        terminal::resize(self.stream.source.as_raw_fd(), self.stream.sink.as_raw_fd());
+                        resize(self.stream.source.as_raw_fd(), self.stream.sink.as_raw_fd());
                     }
                     self.say(RESIZE);
                 }
