@@ -28,6 +28,7 @@ pub fn trials() -> Vec<Trial> {
         of("a program whose reader has gone gets SIGPIPE").shown_by(reader_gone),
         of("run ends when all that its program wrote is passed on, whoever else has the stream open")
             .shown_by(left_behind),
+        of("run ends though what its program left behind writes for ever").shown_by(chatterbox_left),
         of("if run is killed the program lives, and its output arrives").shown_by(run_killed),
         of("if what passes the output on is killed, another does, and who listens goes on to")
             .shown_by(pump_killed),
@@ -179,6 +180,11 @@ fn left_behind(lab: &Lab) {
     assert_eq!(live.end(), 0);
     let sleeper = lab.processes().into_iter().find(|process| process.command.starts_with("sleep"));
     kill(Pid::from_raw(sleeper.expect("it sleeps").pid), Signal::SIGKILL).expect("it can be killed");
+}
+
+fn chatterbox_left(lab: &Lab) {
+    let script = "$F run --node a --capture -- sh -c 'yes & echo $! > $T/pid; exit 4' > /dev/null; code=$?; kill $(cat $T/pid); exit $code";
+    shell(lab, script).done().expect_code(4);
 }
 
 /// A program that says what it is told, and its pid.

@@ -166,8 +166,10 @@ fn ask(asks: &UnixStream, question: u8, other: Option<BorrowedFd<'_>>) -> Answer
         Ok(0) | Err(Errno::EINTR) => Answer::None,
         Err(_) => Answer::Given,
         Ok(_) if fds[0].revents != 0 => {
-            let _ = (&mut &*asks).read(&mut answer);
-            Answer::Given
+            let length = (&mut &*asks).read(&mut answer).unwrap_or(0);
+            // An answer that came too late for an earlier question is none to this one.
+            let is_this = length == 0 || answer.iter().take(length).any(|word| *word == question);
+            if is_this { Answer::Given } else { Answer::None }
         }
         Ok(_) => Answer::Other,
     }

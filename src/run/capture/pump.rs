@@ -29,6 +29,9 @@ const CHUNK: usize = 64 << 10;
 /// that this process is not held up where it could answer.
 const PORTION: usize = 4096;
 
+/// More than a pipe or a terminal holds, and what was read of it (fs.pipe-max-size, unless it was raised).
+const HELD: u64 = (1 << 20) + CHUNK as u64;
+
 /// How often the modes of the program's terminal are looked at while a full-screen program runs (otherwise when something
 /// is written): at first, and after so many looks at which nothing was written.
 const MODES_SOON: Span = Span::from_millis(1);
@@ -43,7 +46,8 @@ pub fn pump(stream: &Stream) -> Infallible {
         listeners: Listeners::default(),
         waiting: Vec::new(),
         passed: 0,
-        is_asked: false,
+        total: 0,
+        asked: None,
         has_run: true,
         modes: stream.is_terminal.then(|| Modes::of(stream.source.as_raw_fd())).flatten(),
         looks: 0,
@@ -77,8 +81,10 @@ struct Pump<'a> {
     /// What was read last, and how much of it has been passed on.
     waiting: Vec<u8>,
     passed: usize,
-    /// Whether somebody waits to hear that all was passed on.
-    is_asked: bool,
+    /// How much was passed on by now.
+    total: u64,
+    /// Whether somebody waits to hear that all was passed on; and by which total it was, whatever came since.
+    asked: Option<u64>,
     /// Whether `run` is still there to ask.
     has_run: bool,
     /// The modes of the program's terminal.
@@ -101,7 +107,7 @@ impl Pump<'_> {
         let own = fds.len();
         fds.extend(self.listeners.entries());
         // Asked while idle it looks once more, and answers if nothing has come.
-        let limit = if idle && self.is_asked { Some(0) } else { self.modes_due() };
+        let limit = if idle && self.asked.is_some() { Some(0) } else { self.modes_due() };
         let polled = raw::poll(&mut fds, limit);
         self.follow();
         match polled {
@@ -150,7 +156,14 @@ impl Pump<'_> {
         let left = self.waiting.get(self.passed..).unwrap_or_default();
         let portion = left.get(..PORTION).unwrap_or(left);
         match raw::write(self.stream.sink.as_raw_fd(), portion) {
-            Ok(length) => self.passed += length,
+            Ok(length) => {
+                self.passed += length;
+                self.total = self.total.saturating_add(length as u64);
+                // Others that have the stream open may write for ever.
+                if self.asked.is_some_and(|enough| self.total >= enough) {
+                    self.answer();
+                }
+            }
             Err(Errno::EINTR | Errno::EAGAIN) => {}
             // A disk that is full is full for the program too, which cannot be told any more.
             Err(_) => return Err(End),
@@ -179,7 +192,7 @@ impl Pump<'_> {
         self.has_run = length > 0;
         for word in words.iter().take(length) {
             match *word {
-                DRAINED => self.is_asked = true,
+                DRAINED if self.asked.is_none() => self.asked = Some(self.total.saturating_add(HELD)),
                 RESIZE => {
                     if self.stream.is_terminal {
                         resize(self.stream.source.as_raw_fd(), self.stream.sink.as_raw_fd());
@@ -192,7 +205,7 @@ impl Pump<'_> {
     }
 
     fn answer(&mut self) {
-        self.is_asked = false;
+        self.asked = None;
         self.say(DRAINED);
     }
 
