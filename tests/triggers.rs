@@ -16,6 +16,7 @@ pub fn trials() -> Vec<Trial> {
         of("each fires a freeze and a jump, and does not before").shown_by(each_fires),
         of("--delay counts from what fired, and nothing comes earlier").shown_by(delayed),
         of("every clock fault can wait for one").shown_by(every_fault),
+        of("a series of pauses waits for one too").shown_by(series),
         of("a signal while one is waited for leaves nothing behind: exit code 130").shown_by(cancelled),
         of("a signal within the delay leaves nothing behind either").shown_by(cancelled_in_delay),
         of("a file that is made, changed, moved into place, or is a link's target fires")
@@ -147,6 +148,16 @@ fn every_fault(lab: &Lab) {
     }
     assert!(lab.fault_json(&["jump", "a", "1s"])["trigger"].is_null());
     lab.falseticker(["remove", "a"]).expect_code(0);
+}
+
+fn series(lab: &Lab) {
+    let program = echo(lab);
+    let flags = ["freeze", "a", "--for=200ms", "--every=10ms", "--count=2"];
+    let said = lab.fault_json(&[flags.as_slice(), &["--on-command", "true"]].concat());
+    assert_eq!(said["trigger"]["on"], "true", "{said}");
+    let bad = ["freeze", "a", "--for=file(/nowhere)", "--every=10ms", "--on-command", "exit 1"];
+    assert_ne!(lab.falseticker(bad).code, 0);
+    drop(program);
 }
 
 fn cancelled(lab: &Lab) {

@@ -43,6 +43,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// Whether there is anything to wait for.
+    pub fn is_asked(&self) -> bool {
+        self.on_file.is_some() || self.on_command.is_some() || self.on_output.is_some()
+    }
+
     /// Waits for the trigger and the delay after it; `None` at once if no trigger is asked for.
     pub fn wait(&self, node: &Node, output: &Output) -> Result<Option<Fired>> {
         let Some(mut trigger) = self.prepare(node)? else { return Ok(None) };

@@ -58,11 +58,18 @@ pub fn freeze(args: &Args, output: &Output) -> Result<Reply> {
     let how = args.how.how()?;
     let asked = args.shape.asked()?;
     let node = Node::open(args.node.as_str())?;
+    if let (Asked::Again(again), true) = (&asked, args.trigger.is_asked()) {
+        // A file that cannot be read is refused before anything is waited for.
+        again.series.pauses()?;
+    }
     let fired = args.trigger.wait(&node, output)?;
     let once = match asked {
         Asked::Once(once) => Some(once),
         Asked::UntilThaw => None,
-        Asked::Again(again) => return series::run(&node, again, &Plan { how, ..Plan::default() }, output),
+        Asked::Again(again) => {
+            let reply = series::run(&node, again, &Plan { how, ..Plan::default() }, output)?;
+            return Ok(reply.with_field("trigger", trigger::to_json(fired.as_ref())));
+        }
     };
     let lasts = once.as_ref().map(|once| once.lasts);
     let end = lasts.map_or(End::OnThaw, End::After);
