@@ -255,6 +255,8 @@ fn keeper_killed(lab: &Lab) {
     let keepers = helpers(lab, "ft-keeper");
     assert_eq!(keepers.len(), 1);
     kill(Pid::from_raw(keepers[0]), Signal::SIGKILL).expect("it can be killed");
+    // Killed and not gone yet, it may still reap a program that ends, and tell nobody.
+    eventually("the end of the keeper", || (!alive(keepers[0])).then_some(()));
     live.say("one");
     assert_eq!(live.line(), "said one");
     live.close();
