@@ -93,10 +93,17 @@ of_numbers! {
     pidfd_send_signal(fd: c_int, signal: c_int) = SYS_pidfd_send_signal [fd as usize, signal as usize, 0, 0];
     /// Collect an ended child, of whatever exit signal. With `WNOHANG` 0 if it still runs.
     wait(pid: i32, options: c_int) = SYS_wait4 [pid as usize, 0, (options | libc::__WALL) as usize, 0];
+    /// Whether two descriptors of a process are one opening of a file: 0 if they are (KCMP_FILE).
+    kcmp_file(pid: i32, one: c_int, other: c_int) = SYS_kcmp [pid as usize, pid as usize, 0, one as usize, other as usize];
     /// An event counter, closed on exec.
     eventfd() = SYS_eventfd2 [0, libc::EFD_CLOEXEC as usize];
     /// A timer on the host's CLOCK_MONOTONIC, closed on exec.
     timerfd() = SYS_timerfd_create [libc::CLOCK_MONOTONIC as usize, libc::TFD_CLOEXEC as usize];
+}
+
+/// Whether two descriptors of this process are one opening of a file.
+pub(crate) fn is_same_file(one: c_int, other: c_int) -> Result<bool> {
+    kcmp_file(getpid()? as i32, one, other).map(|order| order == 0)
 }
 
 /// Open a file.

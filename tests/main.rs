@@ -7,6 +7,7 @@
 
 mod armed;
 mod bad_input;
+mod capture;
 mod early;
 mod evidence;
 mod faults;
@@ -22,6 +23,7 @@ mod sandboxes;
 mod settings;
 mod shapes;
 mod shim;
+mod triggers;
 mod wait_crowd;
 mod wait_processes;
 mod wait_semantics;
@@ -52,6 +54,8 @@ fn main() -> ExitCode {
         freeze::trials(),
         shapes::trials(),
         run::trials(),
+        capture::trials(),
+        triggers::trials(),
         nodes::trials(),
         bad_input::trials(),
         refusals::trials(),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::output::{Output, Reply};
 use super::table::{cut, near, short};
-use super::{exit, values};
+use super::{exit, trigger, values};
 
 /// The flags of every clock fault.
 #[derive(Debug, clap::Args)]
@@ -25,17 +25,24 @@ pub struct Options {
     /// Wait until every reached process that runs has read its clock under the fault, SPAN at most; exit 1 if not
     #[arg(long, value_name = "SPAN", allow_hyphen_values = true, value_parser = values::limit)]
     pub wait: Option<Span>,
+
+    #[command(flatten)]
+    pub trigger: trigger::Options,
 }
 
 /// Puts a fault in force, says so, and waits if asked to.
 pub fn apply(node: &NodeName, fault: impl Into<Fault>, options: &Options, output: &Output) -> Result<Reply> {
     let node = Node::open(node.as_str())?;
+    let fault = fault.into();
+    node.check_fault(&fault, options.clocks, options.lasts)?;
+    let fired = options.trigger.wait(&node, output)?;
     let applied = node.fault(fault, options.clocks, options.lasts)?;
     // "In force" is said, and the command returns, when it is.
     host_clock::sleep_until_all_show(applied.at);
     output.say(&line(node.name(), &applied))?;
     let answer = options.wait.map(|limit| node.wait_until_read(&applied, limit)).transpose()?;
-    let json = to_json(node.name(), Some(&applied), answer.as_ref());
+    let mut json = to_json(node.name(), Some(&applied), answer.as_ref());
+    json["trigger"] = trigger::to_json(fired.as_ref());
     Ok(with_answer("", json, answer.as_ref()))
 }
 

@@ -12,6 +12,7 @@ Examples:
   falseticker jump a -1h                    an hour back
   falseticker jump a +250ms --wait 5s       until every process has read it
   falseticker jump a -30s --for 1m          and back again after a minute
+  falseticker jump a -1h --on-command 'curl -sf localhost/leader'
   falseticker jump a 10s --clock all        needs create a --monotonic";
 
 /// Its flags.

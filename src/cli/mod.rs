@@ -21,12 +21,14 @@ mod output;
 mod remove;
 mod run;
 mod set;
+mod signals;
 mod slew;
 mod stall;
 mod status;
 mod strobe;
 mod table;
 mod thaw;
+mod trigger;
 mod usage;
 mod values;
 

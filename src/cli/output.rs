@@ -34,6 +34,15 @@ impl Reply {
         Reply { code, ..Reply::verbatim("") }
     }
 
+    /// The same with one more field in the object, if that is what is printed.
+    #[must_use]
+    pub fn with_field(mut self, name: &str, value: Value) -> Self {
+        if let Some(json) = &mut self.json {
+            json[name] = value;
+        }
+        self
+    }
+
     /// The same with another exit code.
     #[must_use]
     pub fn with_code(self, code: u8) -> Self {

@@ -18,6 +18,7 @@ Examples:
   falseticker run --set '2038-01-19 03:14:00' -- ./app    before 32 bits end
   falseticker run --node a -- redis-server                to be steered as a
   falseticker run --node a -- redis-cli TIME              in the same node
+  falseticker run --node a --capture -- ./app             for --on-output
   falseticker run --faketime '+1y x2' -- ./app            libfaketime's syntax
 
 The faults are in force at the program's first read. The program has the terminal, standard input and output; signals \
@@ -66,6 +67,10 @@ pub struct Args {
     #[arg(long)]
     pub allow_settime: bool,
 
+    /// Pass the program's output on, so that --on-output of other commands can wait for a line of it
+    #[arg(long)]
+    pub capture: bool,
+
     /// Write run's own record to FILE, as JSON
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
@@ -88,6 +93,7 @@ impl Args {
             monotonic: self.monotonic,
             share: self.share,
             allow_settime: self.allow_settime,
+            capture: self.capture,
             clocks: self.clocks,
             faults: self.faults(),
             report: self.report.clone(),

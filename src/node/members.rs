@@ -2,7 +2,7 @@
 //!
 //! Its first processes, all that descends from them, and whoever is reached with all that descends from him: a
 //! program that was put into the node by its environment has no root, and one that became a daemon no parent; what a
-//! `run` left behind is below its keeper, which itself is none of the node.
+//! `run` left behind is below its keeper, which itself is none of the node, nor are the pumps of captured output below it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
@@ -15,6 +15,7 @@ use super::evidence::{Reached, maps_page, reached, without_row};
 use super::make::{Record, read_record};
 use crate::error::Result;
 use crate::process::{Process, ProcessId, Table};
+use crate::run::capture::is_pump;
 
 /// A node's processes at about one moment.
 #[derive(Debug)]
@@ -54,14 +55,18 @@ pub fn ids(node: &Node) -> Result<Vec<ProcessId>> {
 fn family(node: &Node, table: &Table, reached: &BTreeMap<i32, Reached>) -> Result<Vec<Process>> {
     let Record { roots, keepers, .. } = read_record(&node.dir)?;
     let with_rows = reached.values().map(|reached| reached.process.id);
-    let roots: Vec<ProcessId> = roots.into_iter().chain(keepers.iter().copied()).chain(with_rows).collect();
+    let above: Vec<ProcessId> = roots.iter().chain(&keepers).copied().chain(with_rows).collect();
     let own = ProcessId::own().map(|own| own.pid);
+    let passes_output_on =
+        |process: &Process| keepers.iter().any(|keeper| keeper.pid == process.ppid) && is_pump(process);
     let mut seen = BTreeSet::new();
     Ok(table
-        .family(&roots)
+        .family(&above)
         .into_iter()
         .filter(|process| Some(process.id.pid) != own && !process.state.is_gone())
         .filter(|process| !keepers.contains(&process.id) && seen.insert(process.id.pid))
+        // What passes a program's output on must not stand still with it.
+        .filter(|process| roots.contains(&process.id) || !passes_output_on(process))
         .cloned()
         .collect())
 }

@@ -173,6 +173,14 @@ impl Node {
         Ok(Applied::of(&published, fault.describe()))
     }
 
+    /// Refuses a clock fault that could not be put in force now, and changes nothing: for whoever means to do so later.
+    pub fn check_fault(&self, fault: &Fault, clocks: Clocks, lasts: Option<Span>) -> Result<()> {
+        self.check(fault, clocks, lasts)?;
+        let (_, tables) = slots::read(&self.page)?;
+        let from = crate::host_clock::monotonic().max(tables.from);
+        add_fault(&tables, &capture::capture(), from, fault, clocks, lasts).map(drop)
+    }
+
     fn check(&self, fault: &Fault, clocks: Clocks, lasts: Option<Span>) -> Result<()> {
         let attempted = || format!("apply {} to node {}", fault.describe(), self.name());
         if lasts.is_some_and(|lasts| lasts.as_nanos() <= 0) {

@@ -6,7 +6,8 @@
 //! program. So the keeper is in `run`'s session and in a group of its own.
 //!
 //! What must hold:
-//! - No signal but SIGKILL and SIGSTOP does anything to it; it has none of the command's streams and descriptors.
+//! - No signal but SIGKILL and SIGSTOP does anything to it; it has none of the command's streams and descriptors, but for
+//!   those that it holds for the pumps of a captured program (`capture`), as long as these need them.
 //! - It reaps: whatever the program leaves behind is reparented to it, and it stays as long as any of that lives.
 //! - At the end the node goes, if nobody else lives in it.
 //! - It never returns into the code of the process that it was forked from, not even by a panic.
@@ -15,6 +16,7 @@
 //! PR_SET_CHILD_SUBREAPER(2const).
 #![expect(unsafe_code, reason = "wait(2) for its raw status")]
 
+use std::ffi::CStr;
 use std::os::fd::RawFd;
 
 use nix::errno::Errno;
@@ -22,6 +24,7 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{ForkResult, Pid, setpgid};
 
+use super::capture::{Pumps, Stream};
 use super::fork::fork;
 use super::message::Message;
 use super::orphans;
@@ -31,8 +34,8 @@ use crate::node::{self, NodeDir};
 use crate::process::{PidFd, ProcessId};
 use crate::raw;
 
-/// The keeper's own descriptor of the pipe to `run`.
-const PIPE: RawFd = 3;
+/// By what name /proc shows it.
+pub const NAME: &CStr = c"ft-keeper";
 
 /// Ends the process when a panic would otherwise lead it out of here.
 struct Never;
@@ -51,10 +54,12 @@ pub struct Charge<'a> {
     pub pipe: RawFd,
     /// `run`.
     pub run: Option<ProcessId>,
+    /// The program's output, where it is captured.
+    pub streams: Vec<Stream>,
 }
 
 /// The keeper's whole life, with all signals blocked. `target` is the program's, and never returns either.
-pub fn keep(charge: &Charge<'_>, target: impl FnOnce() -> std::convert::Infallible) -> ! {
+pub fn keep(charge: Charge<'_>, target: impl FnOnce() -> std::convert::Infallible) -> ! {
     let _never = Never;
     let _ = prctl::set_child_subreaper(true);
     let child = match fork() {
@@ -70,23 +75,34 @@ pub fn keep(charge: &Charge<'_>, target: impl FnOnce() -> std::convert::Infallib
     };
     // Only now, so that the program is born into the group of `run`.
     let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
-    let pipe = leave_streams(charge.pipe);
-    raw::settle_as(c"ft-keeper");
+    let Charge { dir, pipe, run, streams } = charge;
+    leave_all_but(std::iter::once(pipe).chain(streams.iter().flat_map(Stream::descriptors)).collect());
+    raw::settle_as(NAME);
+    let mut pumps = match Pumps::start(streams, &[pipe]) {
+        Ok(pumps) => pumps,
+        Err(errno) => {
+            tell(pipe, Message::NotForked(errno));
+            raw::exit(125);
+        }
+    };
     tell(pipe, Message::Started(child));
-    watch(child, pipe, charge.run, charge.dir);
+    watch(child, pipe, run, dir, &mut pumps);
     // In vain is not in silence: the next command of any kind sweeps again.
-    let _ = node::sweep_node(charge.dir);
+    let _ = node::sweep_node(dir);
     raw::exit(0)
 }
 
 /// Until nobody is left below this process.
-fn watch(target: i32, pipe: RawFd, run: Option<ProcessId>, dir: &NodeDir) {
+fn watch(target: i32, pipe: RawFd, run: Option<ProcessId>, dir: &NodeDir, pumps: &mut Pumps) {
     let mut ended = false;
     let mut told = false;
+    let mut alone = false;
     loop {
         // Once it is over, ask first whether anybody is left at all.
-        let flags = if ended && !told { libc::WNOHANG } else { libc::WUNTRACED | libc::WCONTINUED };
+        let flags = if ended && !told && !alone { libc::WNOHANG } else { libc::WUNTRACED | libc::WCONTINUED };
         match wait(flags) {
+            // They end by themselves when all is passed on, and start nobody.
+            Ok((0, _)) if pumps.are_alone() => alone = true,
             Ok((0, _)) => {
                 // What a freeze has stopped is the freeze's to continue.
                 if freeze::records(dir.path()).is_ok_and(|records| records.is_empty())
@@ -106,7 +122,8 @@ fn watch(target: i32, pipe: RawFd, run: Option<ProcessId>, dir: &NodeDir) {
                     Change::Stopped(_) => {}
                 }
             }
-            Ok(_) | Err(Errno::EINTR) => {}
+            Ok((pid, status)) => pumps.ended(pid, status, &[pipe]),
+            Err(Errno::EINTR) => {}
             Err(_) => return,
         }
     }
@@ -130,12 +147,17 @@ fn tell(pipe: RawFd, message: Message) {
     let _ = raw::write(pipe, &message.encode());
 }
 
-/// Lets go of all that was inherited but the pipe, so that whoever waits for the end of a stream gets it.
-fn leave_streams(pipe: RawFd) -> RawFd {
-    if pipe != PIPE {
-        let _ = raw::dup2(pipe, PIPE);
+/// Lets go of all that was inherited but these descriptors, so that whoever waits for the end of a stream gets it.
+fn leave_all_but(mut kept: Vec<RawFd>) {
+    kept.sort_unstable();
+    let mut from: u32 = 3;
+    for fd in kept.into_iter().filter_map(|fd| u32::try_from(fd).ok()).filter(|fd| *fd >= 3) {
+        if from < fd {
+            let _ = raw::close_range(from, fd - 1);
+        }
+        from = fd + 1;
     }
-    let _ = raw::close_range(4, u32::MAX);
+    let _ = raw::close_range(from, u32::MAX);
     if let Ok(null) = raw::open(c"/dev/null", libc::O_RDWR) {
         for stream in 0..=2 {
             let _ = raw::dup2(null, stream);
@@ -144,5 +166,4 @@ fn leave_streams(pipe: RawFd) -> RawFd {
     } else {
         let _ = raw::close_range(0, 2);
     }
-    PIPE
 }

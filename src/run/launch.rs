@@ -16,6 +16,7 @@ use nix::sys::signal::{SigHandler, Signal};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, pipe2};
 
+use super::capture::{Capture, Held};
 use super::fork::{fork, require_one_thread};
 use super::home::Home;
 use super::keeper::{Charge, keep};
@@ -81,14 +82,23 @@ pub struct Launched {
     pub keeper: ProcessId,
     /// What the keeper tells.
     pub messages: File,
+    /// Its output, where it is captured.
+    pub held: Held,
 }
 
 /// Starts the command in the node; its first instruction comes after `not_before`.
-pub fn launch(command: &Command, home: &mut Home, not_before: HostInstant) -> Result<Launched> {
+pub fn launch(
+    command: &Command,
+    home: &mut Home,
+    not_before: HostInstant,
+    captured: bool,
+) -> Result<Launched> {
     require_one_thread()?;
     let attempted = command.attempted();
     let failed = |errno: Errno| Error::not_applied(&attempted, errno.desc());
     let mut target = prepare(command, home)?;
+    let capture = captured.then(|| Capture::prepare(home.node.dir())).transpose()?.unwrap_or_default();
+    target.streams = capture.program.iter().map(|(fd, number)| (fd.as_raw_fd(), *number)).collect();
     let (told, tell) = pipe()?;
     let (gate, go) = pipe()?;
     let (failure, fail) = pipe()?;
@@ -104,11 +114,12 @@ pub fn launch(command: &Command, home: &mut Home, not_before: HostInstant) -> Re
                 dir: &dir,
                 pipe: tell.as_raw_fd(),
                 run: ProcessId::of(std::os::unix::process::parent_id().try_into().unwrap_or(0)),
+                streams: capture.streams,
             };
             let (gate, fail) = (gate.as_raw_fd(), fail.as_raw_fd());
             // The pipes' other ends go, or the end of one would never be seen.
             let others = [told.as_raw_fd(), go.as_raw_fd(), failure.as_raw_fd(), tell.as_raw_fd()];
-            keep(&charge, || {
+            keep(charge, || {
                 for fd in others {
                     let _ = raw::close(fd);
                 }
@@ -120,7 +131,7 @@ pub fn launch(command: &Command, home: &mut Home, not_before: HostInstant) -> Re
             return Err(failed(errno));
         }
     };
-    drop((tell, gate, fail));
+    drop((tell, gate, fail, capture.streams, capture.program));
     raw::block_signals(signals::watched());
     let mut birth = Birth { command, home, keeper, messages: File::from(told), not_before };
     birth
@@ -130,7 +141,7 @@ pub fn launch(command: &Command, home: &mut Home, not_before: HostInstant) -> Re
             birth.outlast();
             raw::block_signals(target.mask);
         })
-        .map(|(target, keeper)| Launched { target, keeper, messages: birth.messages })
+        .map(|(target, keeper)| Launched { target, keeper, messages: birth.messages, held: capture.held })
 }
 
 /// A keeper that was forked, and a target that perhaps was.
@@ -212,6 +223,7 @@ fn prepare(command: &Command, home: &Home) -> Result<Target> {
         env: env.collect::<Result<_>>()?,
         mask: 0,
         ignores_children: false,
+        streams: Vec::new(),
     })
 }
 

@@ -19,6 +19,7 @@
 //! what the program leaves behind stays below them.
 
 mod arrival;
+pub(crate) mod capture;
 mod fork;
 mod home;
 mod keeper;
@@ -66,6 +67,8 @@ pub struct Request {
     pub share: bool,
     /// Whether the node's programs may set the host's clocks.
     pub allow_settime: bool,
+    /// Whether the program's output is passed on by falseticker, so that triggers can listen to it.
+    pub capture: bool,
     /// The clocks that the faults touch.
     pub clocks: Clocks,
     /// Faults that are in force at the program's first read.
@@ -89,7 +92,7 @@ pub fn run(request: &Request) -> Result<u8> {
     let refused = evidence.header.refused_settings.load(Ordering::Relaxed);
     let from = host_clock::monotonic();
     let wall = host_clock::realtime();
-    let launched = launch(&command, &mut home, in_force)?;
+    let launched = launch(&command, &mut home, in_force, request.capture)?;
     let (program, keeper) = (launched.target.id(), launched.keeper);
     let mut supervisor = Supervisor::new(launched, &home.node, from, unseated)?;
     let Some(file) = report else {

@@ -73,6 +73,11 @@ impl Received {
         }
     }
 
+    /// Whether this process has sent it itself.
+    pub fn is_own(self) -> bool {
+        self.code == libc::SI_USER && u32::try_from(self.sender) == Ok(std::process::id())
+    }
+
     /// Whether it comes from a process below `keeper`, or from the keeper itself.
     pub fn is_from_below(self, keeper: ProcessId) -> bool {
         let mut pid = self.sender;

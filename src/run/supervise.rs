@@ -9,9 +9,9 @@ use std::os::fd::AsRawFd;
 
 use falseticker_page::time::{HostInstant, Span};
 use nix::errno::Errno;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, waitpid};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpgrp};
 
 use super::arrival::{self, Arrival};
 use super::launch::{Launched, next};
@@ -32,6 +32,9 @@ const PACE: Span = Span::from_millis(10);
 const CONTINUED_AFTER: Span = Span::from_millis(2);
 /// How long the keeper may take to tell of an end that is known; then it is taken for stopped, and resumed.
 const KEEPER_LIMIT: Span = Span::from_millis(500);
+
+/// Signals upon which the output of a program that has ended is not waited for.
+const ENDING: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
 
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +64,8 @@ pub struct Supervisor<'a> {
     /// Whether the keeper still tells.
     kept: bool,
     over: bool,
+    /// Whether nobody waits any more for what the program has written.
+    drained: bool,
     /// When the keeper is resumed, if it has not told of the end by then.
     nudge: Option<HostInstant>,
 }
@@ -81,6 +86,7 @@ impl<'a> Supervisor<'a> {
             outcome: None,
             kept: true,
             over: false,
+            drained: false,
             nudge: None,
         })
     }
@@ -97,6 +103,7 @@ impl<'a> Supervisor<'a> {
             )
         })?;
         self.look();
+        self.drain();
         let asked_for = matches!(outcome, Outcome::Signal(signal) if self.received & bit(signal) != 0);
         Ok(End { outcome, arrival: self.arrival, overdue: self.overdue, asked_for })
     }
@@ -173,6 +180,17 @@ impl<'a> Supervisor<'a> {
         Ok(())
     }
 
+    /// Waits until what the program has written is where it belongs; a signal that would have ended a program which waits
+    /// for its reader ends that.
+    fn drain(&self) {
+        if self.drained {
+            return;
+        }
+        let signals = &self.signals;
+        let is_enough = || signals.next().is_some_and(|received| ENDING.contains(&received.signal));
+        self.launched.held.drain(signals.fd(), is_enough);
+    }
+
     /// What a parent does, once the keeper is no more.
     fn collect(&mut self) -> Result<()> {
         loop {
@@ -220,7 +238,18 @@ impl<'a> Supervisor<'a> {
             return if self.kept { Ok(()) } else { self.collect() };
         }
         self.received |= bit(received.signal);
-        if !received.is_for_run_alone() || received.is_from_below(self.launched.keeper) {
+        if self.outcome.is_some() && ENDING.contains(&received.signal) {
+            // Only the passing on of its output is left, to somebody who does not take it.
+            (self.over, self.drained) = (true, true);
+            return Ok(());
+        }
+        if received.signal == libc::SIGWINCH && !received.is_own() && self.launched.held.is_some() {
+            // The signal has reached the program before its terminal had the new size: so once more.
+            self.launched.held.resize();
+            let _ = killpg(getpgrp(), Signal::SIGWINCH);
+            return Ok(());
+        }
+        if !received.is_for_run_alone() || received.is_own() || received.is_from_below(self.launched.keeper) {
             return Ok(());
         }
         if received.signal == libc::SIGCONT {

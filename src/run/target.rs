@@ -29,6 +29,8 @@ pub struct Target {
     pub mask: SignalSet,
     /// Whether `run` was started with SIGCHLD ignored.
     pub ignores_children: bool,
+    /// The descriptors that are its streams where its output is captured, and the numbers that they get.
+    pub streams: Vec<(RawFd, RawFd)>,
 }
 
 /// The exit code by which the shim refuses, having said why.
@@ -45,6 +47,12 @@ pub fn become_program(target: &Target, go: RawFd, failed: RawFd) -> Infallible {
             Ok(1) => break,
             Err(Errno::EINTR) => {}
             _ => raw::exit(125),
+        }
+    }
+    for (from, to) in &target.streams {
+        if let Err(errno) = raw::dup2(*from, *to) {
+            let _ = raw::write(failed, &(errno as i32).to_le_bytes());
+            raw::exit(125)
         }
     }
     let mut env = target.env.clone();

@@ -134,6 +134,11 @@ impl Live {
         self.ended.unwrap_or(-1)
     }
 
+    /// Closes its standard input.
+    pub fn close(&mut self) {
+        self.stdin = None;
+    }
+
     /// Closes its standard input and waits for its end.
     #[track_caller]
     pub fn finish(&mut self) -> i32 {

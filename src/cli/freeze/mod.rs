@@ -13,9 +13,9 @@ use falseticker::freeze::{End, Ended, Plan};
 use falseticker::node::NodeName;
 use falseticker::{ErrorKind, Node, Result};
 
-use super::exit;
 use super::output::{Output, Reply};
 use super::table::short;
+use super::{exit, trigger};
 use foreground::{Signals, Woken};
 use shape::{Asked, Shape};
 use told::{add_end, line, to_json};
@@ -29,6 +29,8 @@ Examples:
   falseticker freeze a --for 'uniform(10ms,2s)' --every 5s --count 20 --seed 7
   falseticker freeze a --preset gc-young --until 10m
   falseticker freeze a --for 'file(gc.log)' --every 'file(gc.log)'
+  falseticker freeze a --for 15s --on-output 'became leader'
+  falseticker freeze a --for 5s --on-file /run/a.pid --delay 2s
 
 If this command is killed while it waits, SIGKILL included, the processes go on within 100 ms.";
 
@@ -46,6 +48,9 @@ pub struct Args {
 
     #[command(flatten)]
     pub how: how::Options,
+
+    #[command(flatten)]
+    pub trigger: trigger::Options,
 }
 
 /// Freezes a node.
@@ -53,10 +58,18 @@ pub fn freeze(args: &Args, output: &Output) -> Result<Reply> {
     let how = args.how.how()?;
     let asked = args.shape.asked()?;
     let node = Node::open(args.node.as_str())?;
+    if let (Asked::Again(again), true) = (&asked, args.trigger.is_asked()) {
+        // A file that cannot be read is refused before anything is waited for.
+        again.series.pauses()?;
+    }
+    let fired = args.trigger.wait(&node, output)?;
     let once = match asked {
         Asked::Once(once) => Some(once),
         Asked::UntilThaw => None,
-        Asked::Again(again) => return series::run(&node, again, &Plan { how, ..Plan::default() }, output),
+        Asked::Again(again) => {
+            let reply = series::run(&node, again, &Plan { how, ..Plan::default() }, output)?;
+            return Ok(reply.with_field("trigger", trigger::to_json(fired.as_ref())));
+        }
     };
     let lasts = once.as_ref().map(|once| once.lasts);
     let end = lasts.map_or(End::OnThaw, End::After);
@@ -68,6 +81,7 @@ pub fn freeze(args: &Args, output: &Output) -> Result<Reply> {
         line.push_str(&drawn.line());
         json["drawn"] = drawn.to_json();
     }
+    json["trigger"] = trigger::to_json(fired.as_ref());
     if until.is_none() {
         // Said only once nothing can come between.
         frozen.detach()?;
