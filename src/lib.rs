@@ -12,6 +12,7 @@ mod raw;
 pub mod reach;
 pub mod run;
 pub mod schedule;
+pub mod suspend;
 pub mod units;
 
 pub use error::{Error, ErrorKind, Result};
