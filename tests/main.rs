@@ -22,6 +22,7 @@ mod sandboxes;
 mod settings;
 mod shapes;
 mod shim;
+mod suspend;
 mod wait_crowd;
 mod wait_processes;
 mod wait_semantics;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         evidence::trials(),
         freeze::trials(),
         shapes::trials(),
+        suspend::trials(),
         run::trials(),
         nodes::trials(),
         bad_input::trials(),
