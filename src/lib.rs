@@ -12,6 +12,7 @@ mod raw;
 pub mod reach;
 pub mod run;
 pub mod schedule;
+pub mod suspend;
 pub mod trigger;
 pub mod units;
 

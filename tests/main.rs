@@ -23,6 +23,7 @@ mod sandboxes;
 mod settings;
 mod shapes;
 mod shim;
+mod suspend;
 mod triggers;
 mod wait_crowd;
 mod wait_processes;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         evidence::trials(),
         freeze::trials(),
         shapes::trials(),
+        suspend::trials(),
         run::trials(),
         capture::trials(),
         triggers::trials(),

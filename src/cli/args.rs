@@ -4,7 +4,7 @@ use clap::{ArgAction, Parser, Subcommand};
 
 use super::{
     completions, create, drift, env, exit, freeze, heal, jump, man, remove, run, set, slew, stall, status,
-    strobe, thaw,
+    strobe, suspend, thaw,
 };
 
 /// Skew the clock of unmodified programs, freeze them at the worst moment, and prove that each fault arrived.
@@ -57,6 +57,8 @@ pub enum Command {
     Strobe(strobe::Args),
     /// Stop all of a node's processes, and confirm that they stand still
     Freeze(freeze::Args),
+    /// Suspend a node as a virtual machine is: frozen, and its monotonic clock does not count it
+    Suspend(suspend::Args),
     /// Let a frozen node's processes go on
     Thaw(thaw::Args),
     /// End all faults: wall clocks true again, frozen processes running

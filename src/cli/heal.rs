@@ -5,7 +5,7 @@
 
 use falseticker::node::{Answer, Applied, BaseDir, NodeDir, NodeName};
 use falseticker::units::format_rate;
-use falseticker::{Error, Heal, Node, Rate, Result, Span, freeze, host_clock};
+use falseticker::{Error, Heal, Node, Rate, Result, Span, freeze, host_clock, suspend};
 use serde_json::{Value, json};
 
 use super::output::{Output, Reply, complain, error_json};
@@ -79,6 +79,7 @@ pub fn heal(args: &Args, output: &Output) -> Result<Reply> {
 }
 
 fn heal_one(dir: &NodeDir, args: &Args, output: &Output) -> Result<Healed> {
+    suspend::wake_early(dir);
     let ended = freeze::thaw(dir.path())?;
     let thawed = (!ended.is_empty()).then(|| thaw::pids(&ended));
     let how = args.slew.map_or(Heal::Step, Heal::Slew);

@@ -26,6 +26,7 @@ mod slew;
 mod stall;
 mod status;
 mod strobe;
+mod suspend;
 mod table;
 mod thaw;
 mod trigger;
@@ -82,6 +83,7 @@ fn dispatch(command: &Command, output: &Output) -> Result<Reply> {
         Command::Stall(args) => stall::stall(args, output),
         Command::Strobe(args) => strobe::strobe(args, output),
         Command::Freeze(args) => freeze::freeze(args, output),
+        Command::Suspend(args) => suspend::suspend(args, output),
         Command::Thaw(args) => thaw::thaw(args),
         Command::Heal(args) => heal::heal(args, output),
         Command::Status(args) => status::status(args),

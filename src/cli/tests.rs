@@ -93,6 +93,10 @@ fn every_fault_has_its_command() {
         Command::Freeze(args) => {
             format!("{} {:?}", args.node, args.shape.lasts.map(|lasts| lasts.to_string()))
         }
+        Command::Suspend(args) => {
+            let (lasts, after) = (format_span(args.lasts), args.after.map(format_span));
+            format!("{} {lasts} {:?} {after:?} {:?}", args.node, args.wall, args.slew.map(format_rate))
+        }
         other => panic!("{line}: {other:?}"),
     };
     for (line, expected) in [
@@ -109,6 +113,9 @@ fn every_fault_has_its_command() {
         ("strobe a --amplitude -5s --period 10ms", "a -5s 10ms"),
         ("freeze a", "a None"),
         ("freeze a --for 1m30s", "a Some(\"1m30s\")"),
+        ("suspend a --for 5s", "a 5s None None None"),
+        ("suspend a --for 5s --wall stale", "a 5s Some(Stale) None None"),
+        ("suspend --for 5s a --after 0s --slew 5%", "a 5s None Some(\"0s\") Some(\"1.05x\")"),
     ] {
         assert_eq!(of(line), expected, "{line}");
     }

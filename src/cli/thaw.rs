@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use falseticker::freeze::Record;
 use falseticker::node::{BaseDir, NodeDir, NodeName};
-use falseticker::{Result, freeze};
+use falseticker::{Result, freeze, suspend};
 use serde_json::json;
 
 use super::output::Reply;
@@ -26,6 +26,7 @@ pub struct Args {
 /// Lets a node's processes go on, whatever state its page is in.
 pub fn thaw(args: &Args) -> Result<Reply> {
     let dir = NodeDir::open(&BaseDir::find()?, &args.node)?;
+    suspend::wake_early(&dir);
     let ended = freeze::thaw(dir.path())?;
     let pids = pids(&ended);
     let text = if ended.is_empty() {

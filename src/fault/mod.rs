@@ -7,6 +7,7 @@ mod set;
 mod slew;
 mod stall;
 mod strobe;
+pub(crate) mod suspend;
 
 pub use drift::Drift;
 pub use jump::Jump;
@@ -14,6 +15,7 @@ pub use set::Set;
 pub use slew::Slew;
 pub use stall::Stall;
 pub use strobe::Strobe;
+pub use suspend::{Suspend, WallAfter};
 
 use falseticker_page::change::{Change, Kind};
 use falseticker_page::layout::Clock;

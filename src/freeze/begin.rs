@@ -40,11 +40,14 @@ pub struct Plan {
     pub exclude: Vec<i32>,
     /// By when all must be stopped; else none is.
     pub stop_within: Span,
+    /// Whether it goes on as planned should this process die, kept by its guards; else it ends with this process.
+    pub outlives: bool,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Plan { end: End::OnThaw, how: How::Signal, exclude: Vec::new(), stop_within: Span::from_secs(5) }
+        let stop_within = Span::from_secs(5);
+        Plan { end: End::OnThaw, how: How::Signal, exclude: Vec::new(), stop_within, outlives: false }
     }
 }
 
@@ -74,7 +77,7 @@ pub struct Thawed {
     pub confirmed: HostInstant,
 }
 
-/// A node that stands still. Dropping it thaws; so does the death of this process.
+/// A node that stands still. Dropping it thaws; so does the death of this process, unless [`Plan::outlives`].
 #[derive(Debug)]
 #[must_use = "dropping it thaws the node"]
 pub struct Frozen {
@@ -86,10 +89,22 @@ pub struct Frozen {
 /// Freeze everyone in `members`, for the node whose directory is `dir`. On return all are confirmed stopped; on an
 /// error all run.
 pub fn begin(dir: &Path, members: &dyn Members, plan: &Plan) -> Result<Frozen> {
-    let deadline = host_clock::monotonic().saturating_add(plan.stop_within);
+    begin_when(dir, members, plan, &mut || Ok(plan.end))
+}
+
+/// The same, for whoever has something to do when the guards are there and nobody is stopped yet: `ready` does it, and says
+/// when the pause ends. If it fails, nobody is stopped.
+pub fn begin_when(
+    dir: &Path,
+    members: &dyn Members,
+    plan: &Plan,
+    ready: &mut dyn FnMut() -> Result<End>,
+) -> Result<Frozen> {
     let (freezer, why) = choose(&plan.how, members)?;
     let mut hold = Hold::take(dir, plan, freezer.means(), &why)?;
-    let provisional = match plan.end {
+    let end = ready()?;
+    let deadline = host_clock::monotonic().saturating_add(plan.stop_within);
+    let provisional = match end {
         End::OnThaw => None,
         End::At(at) => Some(at),
         End::After(span) => Some(deadline.saturating_add(span)),
@@ -103,7 +118,7 @@ pub fn begin(dir: &Path, members: &dyn Members, plan: &Plan) -> Result<Frozen> {
             "none of its processes runs",
         ));
     }
-    let (until, requested) = match plan.end {
+    let (until, requested) = match end {
         End::OnThaw => (None, None),
         End::At(at) => (Some(at), Some(at.saturating_since(report.last_confirmed))),
         End::After(span) => (Some(report.last_confirmed.saturating_add(span)), Some(span)),
@@ -113,7 +128,8 @@ pub fn begin(dir: &Path, members: &dyn Members, plan: &Plan) -> Result<Frozen> {
     shared.set_plan(until, requested);
     shared.set_since(report.last_confirmed, host_clock::realtime().saturating_sub(ago.as_nanos()));
     hold.may_go_on()?;
-    if !hold.ledger.shared().step(Phase::Freezing, Phase::Held) {
+    let held = if plan.outlives { Phase::Detached } else { Phase::Held };
+    if !hold.ledger.shared().step(Phase::Freezing, held) {
         return Err(hold.called_off());
     }
     // Not before: a pause may be shorter than it took to see that nobody is missing, and is one nevertheless.
@@ -173,7 +189,8 @@ impl Frozen {
         if self.hold.guards.are_gone() {
             return Err(refused("its guards have been killed; it has been thawed"));
         }
-        if !self.hold.ledger.shared().step(Phase::Held, Phase::Detached) {
+        let shared = self.hold.ledger.shared();
+        if shared.phase() != Phase::Detached && !shared.step(Phase::Held, Phase::Detached) {
             return Err(refused("it has been thawed by another command or by its plan"));
         }
         self.hold.released = true;

@@ -7,9 +7,9 @@ use super::dir::sweep_half_made;
 use super::make::read_record;
 use super::{BaseDir, MadeBy, Node, NodeDir};
 use crate::error::Result;
-use crate::freeze;
 use crate::process::ProcessId;
 use crate::schedule::Heal;
+use crate::{freeze, suspend};
 
 /// Puts right what killed processes left behind: half-made nodes, pauses without guards, nodes that nobody needs.
 pub fn sweep() -> Result<()> {
@@ -17,6 +17,9 @@ pub fn sweep() -> Result<()> {
     sweep_half_made(&base)?;
     for dir in NodeDir::list(&base)? {
         if let Err(why) = freeze::sweep(dir.path()) {
+            tracing::warn!("{why}");
+        }
+        if let Err(why) = suspend::sweep(&dir) {
             tracing::warn!("{why}");
         }
         if let Err(why) = sweep_node(&dir) {
@@ -45,6 +48,7 @@ pub fn sweep_node(dir: &NodeDir) -> Result<bool> {
 /// Removes the node of that name, damaged or not: healed and thawed first as far as that is possible.
 pub fn remove(name: &str) -> Result<()> {
     let dir = NodeDir::open(&BaseDir::find()?, &name.parse()?)?;
+    suspend::wake_early(&dir);
     freeze::thaw(dir.path())?;
     match Node::of_dir(dir.clone()) {
         Ok(node) => match node.heal_clocks(Heal::Step) {

@@ -28,9 +28,11 @@ pub use keeping::{remove, sweep, sweep_node};
 pub use make::{Kind, MadeBy};
 pub use name::NodeName;
 pub use pauses::{Frozen as FrozenStatus, Held, Pause};
+pub(crate) use slots::Published;
 pub use status::{Status, status};
 pub use wait::{Answer, Asked};
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::process::Command;
 
@@ -39,10 +41,11 @@ use falseticker_page::layout::Page;
 use falseticker_page::time::{HostInstant, Span};
 
 use crate::error::{Error, Result};
-use crate::fault::{Clocks, Fault};
+use crate::fault::{Clocks, Fault, Suspend};
 use crate::freeze::{self, FreezeReport, Frozen};
 use crate::process::ProcessId;
-use crate::schedule::{Heal, add_fault, heal};
+use crate::schedule::{Heal, Tables, add_fault, heal};
+use crate::suspend::{self, Suspended};
 use memory::Mapped;
 
 /// A node.
@@ -205,6 +208,7 @@ impl Node {
 
     /// Ends all faults, thaws included.
     pub fn heal(&self, how: Heal) -> Result<Option<Applied>> {
+        suspend::wake_early(&self.dir);
         freeze::thaw(self.dir.path())?;
         self.heal_clocks(how)
     }
@@ -213,6 +217,23 @@ impl Node {
     /// thaws them, and so does the death of this process; [`Frozen::detach`] leaves them so.
     pub fn freeze(&self, plan: &freeze::Plan) -> Result<Frozen> {
         freeze::begin(self.dir.path(), &|| self.members(), plan)
+    }
+
+    /// The same, once `ready` has done what is to be done just before, and has said when the pause ends and whom it has seen:
+    /// they are stopped first, without another look for members, which takes its time.
+    pub(crate) fn freeze_when(
+        &self,
+        plan: &freeze::Plan,
+        ready: &mut dyn FnMut() -> Result<(freeze::End, Vec<ProcessId>)>,
+    ) -> Result<Frozen> {
+        let seen = Cell::new(None);
+        let members = || seen.take().map_or_else(|| self.members(), Ok);
+        let mut ready = || {
+            let (end, members) = ready()?;
+            seen.set(Some(members));
+            Ok(end)
+        };
+        freeze::begin_when(self.dir.path(), &members, plan, &mut ready)
     }
 
     /// Freezes all of the node's processes for a time.
@@ -224,8 +245,15 @@ impl Node {
         Ok(report)
     }
 
-    /// Resumes what a freeze has stopped; whether there was one.
+    /// Suspends the node as a virtual machine is: its processes are frozen, and its monotonic clock does not count it. `Ok`
+    /// once all stand still. Dropping what comes back wakes them; should this process die, the suspend takes its course.
+    pub fn suspend(&self, asked: &Suspend) -> Result<Suspended<'_>> {
+        suspend::begin(self, asked)
+    }
+
+    /// Resumes what a freeze or a suspend has stopped; whether there was one.
     pub fn thaw(&self) -> Result<bool> {
+        suspend::wake_early(&self.dir);
         Ok(!freeze::thaw(self.dir.path())?.is_empty())
     }
 
@@ -257,6 +285,21 @@ impl Node {
     /// What its processes have marked.
     pub(crate) fn evidence(&self) -> &Evidence {
         &self.evidence
+    }
+
+    /// Publishes what `edit` makes of its clocks, at least so far ahead; `None` from it leaves all as it is.
+    pub(crate) fn publish(&self, lead: Span, edit: &mut slots::Edit<'_>) -> Result<Option<slots::Published>> {
+        slots::publish_ahead(&self.dir, &self.page, lead, edit)
+    }
+
+    /// What its page says now.
+    pub(crate) fn tables(&self) -> Result<Tables> {
+        slots::read(&self.page).map(|(_, tables)| tables)
+    }
+
+    /// Its processes, and how they are reached.
+    pub(crate) fn look(&self) -> Result<members::Members> {
+        members::look(self)
     }
 
     /// Its last changes; readable as long as the node is open, though it may have been removed.

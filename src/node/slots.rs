@@ -40,6 +40,8 @@ pub struct Published {
     pub at: HostInstant,
     /// By how much it was published too late; zero when in time.
     pub late_by: Span,
+    /// Its number.
+    pub generation: u64,
 }
 
 /// The version that is current.
@@ -65,8 +67,18 @@ pub type Edit<'a> = dyn FnMut(&Tables, &Captured, HostInstant) -> Result<Option<
 /// Publishes what `edit` makes of the current version for the instant that it is given; `None` from it leaves all as
 /// it is. It may be called several times.
 pub fn publish(dir: &NodeDir, page: &Page, edit: &mut Edit<'_>) -> Result<Option<Published>> {
+    publish_ahead(dir, page, LEAD, edit)
+}
+
+/// The same with a lead of one's own, [`LEAD`] or more.
+pub fn publish_ahead(
+    dir: &NodeDir,
+    page: &Page,
+    lead: Span,
+    edit: &mut Edit<'_>,
+) -> Result<Option<Published>> {
     let until = host_clock::monotonic().saturating_add(LIMIT);
-    let mut lead = LEAD;
+    let mut lead = lead.max(LEAD);
     loop {
         let (word, old) = read(page)?;
         let soon = host_clock::monotonic().saturating_add(LIMIT);
@@ -95,9 +107,7 @@ pub fn publish(dir: &NodeDir, page: &Page, edit: &mut Edit<'_>) -> Result<Option
             lead = Span::from_nanos((lead.as_nanos() * 2).min(100_000_000));
             continue;
         }
-        if latch::publish(&page.header.word, word, claim.index).is_err() {
-            continue;
-        }
+        let Ok(published) = latch::publish(&page.header.word, word, claim.index) else { continue };
         // Whoever waits for a deadline on one of these clocks waits anew.
         raw::futex_wake_all(page.futex());
         let late_by = host_clock::monotonic().saturating_since(from);
@@ -105,7 +115,8 @@ pub fn publish(dir: &NodeDir, page: &Page, edit: &mut Edit<'_>) -> Result<Option
         if late_by != Span::ZERO {
             note_late(claim.slot(page), &new, late_by);
         }
-        return Ok(Some(Published { tables: new, at: from, late_by }));
+        let generation = published.generation();
+        return Ok(Some(Published { tables: new, at: from, late_by, generation }));
     }
 }
 

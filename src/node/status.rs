@@ -21,7 +21,7 @@ use super::pauses::{Frozen, Pause, Pauses};
 use super::slots;
 use super::{MadeBy, Node};
 use crate::error::Result;
-use crate::fault::Fault;
+use crate::fault::{Fault, suspend};
 use crate::host_clock;
 use crate::process::{Process, Stillness, cmdline, stillness};
 use crate::reach;
@@ -249,7 +249,7 @@ pub(super) fn changes(tables: &Tables, now: HostInstant) -> Vec<ChangeStatus> {
     let what = |change: &Change| match Fault::of_change(change) {
         Some(fault) => fault.describe(),
         None if change.kind == ChangeKind::End => format!("end of {}", change.partner),
-        None => "heal".to_owned(),
+        None => suspend::describe(change).unwrap_or_else(|| "heal".to_owned()),
     };
     let status = |change: &Change| ChangeStatus {
         id: change.id,

@@ -8,8 +8,9 @@ use falseticker_page::time::{HostInstant, Rate, Span};
 
 use super::course::Standing;
 use super::plan::{compile, slew_length};
+use super::suspend::suspended_clocks;
 use super::tables::{Captured, Tables};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fault::{Clocks, Fault};
 
 /// How a heal brings the wall clock back.
@@ -34,10 +35,21 @@ pub fn add_fault(
     let length = [fault.length(), lasts].into_iter().flatten().min();
     let until = length.map_or(HostInstant::MAX, |length| from.saturating_add(length));
     let (amount, second) = fault.figures();
+    if clocks.bits() & suspended_clocks(old, from) != 0 && is_temporary(fault.kind()) {
+        return Err(Error::not_applied(
+            format_args!("apply {}", fault.describe()),
+            "the node is suspended, and its clocks would run on before its programs do",
+        )
+        .remedy("wait for its end, or thaw the node"));
+    }
     let mut new = old.clone();
     push(&mut new, fault.kind(), clocks.bits(), from, until, (amount, second));
     lay(&mut new, captured, from)?;
     Ok(new)
+}
+
+fn is_temporary(kind: Kind) -> bool {
+    matches!(kind, Kind::Slew | Kind::Stall | Kind::Strobe)
 }
 
 /// Ends all faults and cancels what is planned: the wall clock becomes true, the others run truly and keep their
@@ -77,7 +89,7 @@ fn way_home(offset: Span, from: HostInstant, how: Heal) -> ((i64, i64), HostInst
 }
 
 /// Enters a change, and the change that is its end where it has one.
-fn push(
+pub(super) fn push(
     tables: &mut Tables,
     kind: Kind,
     clocks: u8,
@@ -129,7 +141,7 @@ fn keep_map(tables: &Tables, captured: &Captured, from: HostInstant) -> Captured
 }
 
 /// Lays every clock anew from `from` on.
-fn lay(tables: &mut Tables, captured: &Captured, from: HostInstant) -> Result<()> {
+pub(super) fn lay(tables: &mut Tables, captured: &Captured, from: HostInstant) -> Result<()> {
     let mut next = keep_map(tables, captured, from);
     for clock in Clock::ALL {
         let compiled = compile(tables, captured, clock, from)?;

@@ -3,6 +3,7 @@
 mod course;
 pub mod edit;
 pub mod plan;
+pub mod suspend;
 pub mod tables;
 
 pub use course::Standing;

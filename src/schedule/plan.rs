@@ -10,7 +10,7 @@
 //! 2. A change of rate moves no clock by itself: lines meet to the nanosecond.
 //! 3. The base rate is that of the drift that began last among those that have not ended.
 //! 4. The end of a jump takes back what the jump added, unless a later `set` has replaced the offset meanwhile.
-//! 5. A temporary fault (slew, stall, strobe) ends when the next one begins; ended, it leaves the clock where it is.
+//! 5. A temporary fault (slew, stall, strobe, suspend) ends when the next one begins; ended, it leaves the clock where it is.
 //! 6. A clock with nothing left of any fault is the host's own again.
 
 use falseticker_page::change::{Change, Kind};
@@ -57,8 +57,10 @@ pub fn compile(tables: &Tables, captured: &Captured, clock: Clock, from: HostIns
         state.advance(&happening, set)?;
         let segment = state.segment(happening.change);
         match segments.last_mut() {
-            // Two at one instant: the later one stands.
-            Some(last) if last.from == segment.from => *last = segment,
+            // Two at one instant: the later one stands, and whoever reads it has read the newest change.
+            Some(last) if last.from == segment.from => {
+                *last = Segment { change: segment.change.max(last.change), ..segment };
+            }
             _ => segments.push(segment),
         }
     }
@@ -170,10 +172,10 @@ fn rates(changes: &[&Change], from: HostInstant, base_rate: Rate, all: &mut Vec<
     }
 }
 
-/// Slews, stalls and strobes: each until its end, or until the next one begins.
+/// Slews, stalls, strobes and suspends: each until its end, or until the next one begins.
 fn temporaries(changes: &[&Change], clock: Clock, from: HostInstant, all: &mut Vec<Happening>) {
     let is_one = |change: &&&Change| match change.kind {
-        Kind::Slew | Kind::Stall | Kind::Strobe => true,
+        Kind::Slew | Kind::Stall | Kind::Strobe | Kind::Suspend | Kind::CalledOff => true,
         Kind::Heal => clock == Clock::Wall && change.second != 0,
         _ => false,
     };
@@ -188,7 +190,7 @@ fn temporaries(changes: &[&Change], clock: Clock, from: HostInstant, all: &mut V
             all.push(Happening {
                 at: fault.until,
                 change: fault.partner,
-                what: What::End { leaves: leaves(fault) },
+                what: What::End { leaves: leaves(fault, clock) },
             });
         }
     }
@@ -200,13 +202,17 @@ fn temporary(fault: &Change) -> Temporary {
             amplitude: Span::from_nanos(fault.amount),
             period: Span::from_nanos(fault.second),
         },
-        Kind::Stall => Temporary::Stall,
+        Kind::Stall | Kind::Suspend | Kind::CalledOff => Temporary::Stall,
         _ => Temporary::Slew(Rate::from_parts(fault.second)),
     }
 }
 
-/// What a slew that ran its whole way still owes at its end: less than its rate gains in a nanosecond.
-fn leaves(fault: &Change) -> Option<Span> {
+/// What a fault still owes at its end: a slew that ran its whole way less than its rate gains in a nanosecond, a suspend
+/// that was called off all that the clock lost.
+fn leaves(fault: &Change, clock: Clock) -> Option<Span> {
+    if fault.kind == Kind::CalledOff {
+        return Some(Span::from_nanos(if clock == Clock::Wall { fault.amount } else { fault.second }));
+    }
     let whole = slew_length(Span::from_nanos(fault.amount), Rate::from_parts(fault.second))?;
     if !matches!(fault.kind, Kind::Slew | Kind::Heal) || fault.at.saturating_add(whole) != fault.until {
         return None;

@@ -8,6 +8,10 @@
 
 enum { PERIODS = 16, ONCE = 0, PERIODIC = 1, RAW = 2 };
 
+/* Whether a wait that is interrupted is begun again: SIGCONT interrupts some, with no handler. */
+static int patient;
+#define WAIT(failed, call) do { failed = call; } while (failed && patient && errno == EINTR)
+
 /* How long a period is; nothing where the time is none that is ahead. */
 static inline int64_t period(clockid_t clock, int flags, const struct timespec *until) {
     int sane = until->tv_sec >= 0 && until->tv_sec < 1LL << 32 && until->tv_nsec >= 0 && until->tv_nsec < SECOND;
@@ -52,10 +56,10 @@ static inline int descriptor(struct things *t, clockid_t clock, int flags, const
     for (uint64_t expiries = 0; !result;) {
         struct pollfd one = {timer, POLLIN, 0};
         struct epoll_event event = {EPOLLIN};
-        if (by == BY_POLL) result = poll(&one, 1, -1) < 0;
+        if (by == BY_POLL) WAIT(result, poll(&one, 1, -1) < 0);
         if (by == BY_EPOLL) {
             epoll_ctl(t->epoll, EPOLL_CTL_ADD, timer, &event);
-            result = epoll_wait(t->epoll, &event, 1, -1) < 0;
+            WAIT(result, epoll_wait(t->epoll, &event, 1, -1) < 0);
         }
         long length = result ? 0 : how & RAW ? syscall(SYS_read, timer, &expiries, 8) : read(timer, &expiries, 8);
         if (length < 0) result = -1;
@@ -79,7 +83,7 @@ static inline int signaller(struct things *t, clockid_t clock, int flags, const 
     struct itimerspec setting = set_for(t, clock, flags, until, how);
     int result = how & RAW ? syscall(SYS_timer_settime, number, flags, &setting, 0) : timer_settime(timer, flags, &setting, 0);
     while (!result) {
-        result = sigwaitinfo(&set, &info) != t->signal;
+        WAIT(result, sigwaitinfo(&set, &info) != t->signal);
         if (!result && has_ended(t, clock, 1 + info.si_overrun, 1)) break;
     }
     int error = result ? errno : 0;
@@ -118,7 +122,7 @@ static inline int own_timer(struct things *t, const struct timespec *until, int 
     /* It takes no second or more. */
     if (by == BY_UALARM) ualarm(given.it_value.tv_usec, given.it_interval.tv_usec);
     while (!result) {
-        result = sigwaitinfo(&set, &info) != SIGALRM;
+        WAIT(result, sigwaitinfo(&set, &info) != SIGALRM);
         if (!result && has_ended(t, CLOCK_MONOTONIC, 1, 0)) break;
     }
     return result ? errno : 0;

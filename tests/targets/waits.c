@@ -1,5 +1,7 @@
 /* Waits by every call of the list at once, each in a thread of its own, and tells when each came back.
  *
+ * Told `patient` as its word, it begins a wait again that is interrupted, and reports later.
+ *
  * It says `pid PID`, a line `thread NAME TID` for each call, and `ready`. Told `go NANOSECONDS`, all wait for as long by their
  * own clocks; when all are about to, it says `waiting`. When all are back, or after MOST_MS, it says what came of each:
  *
@@ -11,7 +13,7 @@
  * input does. */
 #include "wait_things.h"
 
-enum { MOST_MS = 5000 };
+enum { MOST_MS = 5000, MOST_MS_SUSPENDED = 15000 };
 
 static struct row {
     struct things things;
@@ -29,8 +31,9 @@ static void arrive(void) {
     if (__atomic_add_fetch(&about_to_wait, 1, __ATOMIC_SEQ_CST) == COUNT) sem_post(&told);
 }
 
-/* Who is woken for nothing waits for what is left. */
-static int shorten(struct timespec *length, int64_t left) {
+/* Who is woken for nothing waits for what is left, in units of the call's. */
+static int shorten(struct timespec *length, int64_t left, int64_t unit) {
+    left = (left + unit - 1) / unit * unit;
     *length = (struct timespec){left / SECOND, left % SECOND};
     return left > 0;
 }
@@ -55,9 +58,9 @@ static void *wait_once(void *of) {
     for (;;) {
         row->result = wait_by(which, &row->things, &until);
         int woken = row->result == 0 || row->result == EAGAIN || row->result == EINTR;
-        if (call->kind != LOOP || !woken) break;
+        if (!(call->kind == LOOP && woken) && !(patient && row->result == EINTR)) break;
         row->spurious++;
-        if (call->form != UNTIL && !shorten(&until, row->deadline - by_clock_gettime(call->clock))) {
+        if (call->form != UNTIL && !shorten(&until, row->deadline - by_clock_gettime(call->clock), unit)) {
             row->result = ETIMEDOUT;
             break;
         }
@@ -77,8 +80,9 @@ static void tell(const struct row *row) {
            (long long)row->used, (long long)row->things.count, (long long)row->things.every);
 }
 
-int main(void) {
+int main(int count, char **words) {
     char line[64];
+    patient = count > 1 && !strcmp(words[1], "patient");
     block_signals();
     make_system_v();
     sem_init(&told, 0, 0);
@@ -99,7 +103,7 @@ int main(void) {
     sem_wait(&told);
     printf("waiting\n");
     fflush(stdout);
-    int64_t until = true_clock(1) + MOST_MS * 1000000LL;
+    int64_t until = true_clock(1) + (patient ? MOST_MS_SUSPENDED : MOST_MS) * 1000000LL;
     for (int all = 0; all < COUNT;) {
         int left = (until - true_clock(1)) / 1000000;
         struct pollfd any = {back[0], POLLIN, 0};

@@ -9,7 +9,7 @@ mod columns;
 mod left;
 pub mod starved;
 mod table;
-mod waiter;
+pub mod waiter;
 
 use falseticker::{Clock, HostInstant, Node, NodeInstant, Span, host_clock};
 use libtest_mimic::Trial;
@@ -151,7 +151,7 @@ fn pair(node: &Node, column: &Column, rows: Vec<Row>, bare: &[Row]) -> Vec<Cell>
 }
 
 /// When a wait should end, by the node's schedules. Lengths of time are the monotonic clock's.
-fn end(node: &Node, row: &Row) -> HostInstant {
+pub fn end(node: &Node, row: &Row) -> HostInstant {
     let (clock, tai) = match row.clock {
         REALTIME => (Clock::Wall, 0),
         TAI => (Clock::Wall, tai_ahead()),

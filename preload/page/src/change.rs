@@ -26,6 +26,11 @@ pub enum Kind {
     Heal = 7,
     /// The planned end of another change.
     End = 8,
+    /// The clock stands still while the node's processes are frozen: what it loses by that, on the wall clock and on
+    /// the monotonic one, in nanoseconds. Of its end the first figure is the change that corrects the wall clock, or 0.
+    Suspend = 9,
+    /// A suspend that was called off: at its end the clocks get back what they lost.
+    CalledOff = 10,
 }
 
 impl Kind {
@@ -40,6 +45,8 @@ impl Kind {
             6 => Kind::Strobe,
             7 => Kind::Heal,
             8 => Kind::End,
+            9 => Kind::Suspend,
+            10 => Kind::CalledOff,
             _ => return None,
         })
     }

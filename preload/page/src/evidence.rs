@@ -16,7 +16,7 @@ use crate::time::HostInstant;
 /// "FTMARK" and two bytes that no text has.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"FTMARK\x1a\xf7");
 /// The version of this layout.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// Marks in a process's ring.
 pub const MARKS: usize = 1024;
 /// Processes that can have a row at one time.
@@ -45,6 +45,8 @@ pub struct Header {
     /// Calls that set the clock and were refused, in all of the node's processes: those that are gone, and those that
     /// have no row, too.
     pub refused_settings: AtomicU64,
+    /// Counts what helpers have said in [`RowHead::followed`]; a futex is woken here at each.
+    pub acknowledged: AtomicU32,
 }
 
 /// What state a row is in.
@@ -113,6 +115,25 @@ impl Waits {
     }
 }
 
+/// How far a process's helper has followed the schedule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Followed {
+    /// The publication that it has seen to: all waits are by it.
+    pub generation: u64,
+    /// Whether all armed timers are by it too.
+    pub whole: bool,
+}
+
+impl Followed {
+    const fn bits(self) -> u64 {
+        self.generation << 1 | self.whole as u64
+    }
+
+    const fn from_bits(bits: u64) -> Self {
+        Followed { generation: bits >> 1, whole: bits & 1 != 0 }
+    }
+}
+
 /// Who a row belongs to.
 #[repr(C, align(64))]
 #[derive(Debug, Default)]
@@ -130,6 +151,7 @@ pub struct RowHead {
     /// Calls of the process that set the clock and were refused.
     pub refused_settings: AtomicU64,
     waits: AtomicU64,
+    followed: AtomicU64,
 }
 
 impl RowHead {
@@ -151,6 +173,16 @@ impl RowHead {
     /// Says how the process's waits follow the clock.
     pub fn note_waits(&self, waits: Waits) {
         self.waits.store(waits.bits(), Ordering::Relaxed);
+    }
+
+    /// How far the process's helper has followed the schedule, as it last said.
+    pub fn followed(&self) -> Followed {
+        Followed::from_bits(self.followed.load(Ordering::Acquire))
+    }
+
+    /// Says how far the process's helper has followed the schedule; whether that is news.
+    pub fn note_followed(&self, followed: Followed) -> bool {
+        self.followed.swap(followed.bits(), Ordering::Release) != followed.bits()
     }
 }
 
@@ -254,6 +286,7 @@ impl Evidence {
         head.namespace.store(0, Ordering::Relaxed);
         head.refused_settings.store(0, Ordering::Relaxed);
         head.note_waits(Waits::None);
+        head.note_followed(Followed::default());
         head.turn(State::Busy(pid), State::Live(pid)).then_some(row)
     }
 

@@ -14,7 +14,7 @@ use crate::sync::{AtomicU32, AtomicU64, Ordering};
 /// "FTPAGE" and two bytes that no text has.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"FTPAGE\x1a\xf7");
 /// The version of this layout. A shim and a controller that differ refuse each other.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Slots of a page; a power of two.
 pub const SLOTS: usize = 4;
 /// Segments of a schedule.

@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::sync::Barrier;
 
-use falseticker_page::evidence::{Evidence, MARKS, ROWS, RowHead, State, Waits};
+use falseticker_page::evidence::{Evidence, Followed, MARKS, ROWS, RowHead, State, Waits};
 use falseticker_page::sync::Ordering;
 use falseticker_page::time::HostInstant;
 
@@ -317,4 +317,24 @@ fn the_last_row_goes_to_one_of_those_who_race_for_it() {
     });
     assert_eq!(winners, rounds, "one in each round, and the row was its own to give back");
     assert_eq!(unseated(&file), rounds * u64::from(racers - 1));
+}
+
+#[test]
+fn a_helper_says_how_far_it_has_followed_and_a_new_row_says_nothing() {
+    let file = common::evidence();
+    let row = file.take(7, after(0), nobody).unwrap();
+    let head = &file.heads[row];
+    assert_eq!(head.followed(), Followed::default());
+    let partly = Followed { generation: 3, whole: false };
+    assert!(head.note_followed(partly) && !head.note_followed(partly), "only what is new is news");
+    assert_eq!(head.followed(), partly);
+    assert!(head.note_followed(Followed { whole: true, ..partly }));
+    assert_eq!(head.followed(), Followed { generation: 3, whole: true });
+    assert!(head.turn(State::Live(7), State::Gone(7)));
+    assert_eq!(file.take(8, after(1), nobody), Some(row + 1), "a free row comes first");
+    for _ in row + 2..ROWS {
+        file.take(9, after(1), nobody).unwrap();
+    }
+    assert_eq!(file.take(10, after(2), nobody), Some(row));
+    assert_eq!(head.followed(), Followed::default());
 }

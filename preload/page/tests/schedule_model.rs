@@ -369,6 +369,7 @@ proptest! {
         (id, partner) in (any::<u32>(), any::<u32>()),
         kind in prop::sample::select(vec![
             Kind::Jump, Kind::Set, Kind::Drift, Kind::Slew, Kind::Stall, Kind::Strobe, Kind::Heal, Kind::End,
+            Kind::Suspend, Kind::CalledOff,
         ]),
         (clocks, cancelled) in (any::<u8>(), any::<bool>()),
         (at, until) in (instants(), instants()),

@@ -14,7 +14,7 @@ pub mod next;
 mod refuse;
 mod seat;
 
-pub use seat::{note_waits, row};
+pub use seat::{note_followed, note_waits, row};
 
 use core::sync::atomic::Ordering;
 

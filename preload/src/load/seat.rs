@@ -7,17 +7,14 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use falseticker_page::evidence::{Evidence, RowHead, State, Waits};
+use falseticker_page::evidence::{Evidence, Followed, RowHead, State, Waits};
 use falseticker_page::time::HostInstant;
 
 use crate::abi::clock;
 use crate::read::host_instant;
 use crate::state::{NO_ROW, PRIVATE, STATE};
-use crate::sys;
+use crate::sys::{self, futex};
 use crate::timer;
-
-/// `FUTEX_WAKE`
-const FUTEX_WAKE: usize = 1;
 
 /// Takes a row at load, where system calls are still allowed: also one whose owner is dead.
 pub fn take_at_load() {
@@ -34,9 +31,7 @@ pub fn take_at_load() {
     let now = host_instant(clock::MONOTONIC).unwrap_or(HostInstant::MIN);
     seat(evidence.take(pid, now, |head| is_of(head, namespace) && is_dead(head.state())));
     evidence.header.arrivals.fetch_add(1, Ordering::AcqRel);
-    let word = evidence.header.arrivals.as_ptr() as usize;
-    // SAFETY: wakes whoever waits on a word of the mapping.
-    let _ = unsafe { sys::syscall3(sys::nr::FUTEX, word, FUTEX_WAKE, i32::MAX as usize) };
+    futex::wake(evidence.header.arrivals.as_ptr() as usize, 0);
 }
 
 /// The namespace of this process's pid, by its inode; 0 when it is not known.
@@ -129,11 +124,23 @@ pub fn leave() {
 
 /// Notes in the row how this process's waits follow the clock.
 pub fn note_waits(waits: Waits) {
-    if let Some(evidence) = STATE.evidence()
-        && let Some(now) = host_instant(clock::MONOTONIC)
-        && let Some(row) = row(evidence, now)
-        && let Some(head) = evidence.heads.get(row)
-    {
+    if let Some((_, head)) = own_head() {
         head.note_waits(waits);
     }
+}
+
+/// Notes in the row how far the helper has followed the schedule, and wakes whoever waits for that.
+pub fn note_followed(followed: Followed) {
+    if let Some((evidence, head)) = own_head()
+        && head.note_followed(followed)
+    {
+        evidence.header.acknowledged.fetch_add(1, Ordering::AcqRel);
+        futex::wake(evidence.header.acknowledged.as_ptr() as usize, 0);
+    }
+}
+
+fn own_head() -> Option<(&'static Evidence, &'static RowHead)> {
+    let evidence = STATE.evidence()?;
+    let row = row(evidence, host_instant(clock::MONOTONIC)?)?;
+    Some((evidence, evidence.heads.get(row)?))
 }

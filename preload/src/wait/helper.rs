@@ -16,7 +16,8 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use falseticker_page::evidence::Waits;
+use falseticker_page::evidence::{Followed, Waits};
+use falseticker_page::latch::Word;
 use falseticker_page::layout::Page;
 
 use super::kick::{self, Met};
@@ -152,16 +153,28 @@ fn watch(page: &Page, met: &mut Met) -> ! {
             waiters = if any { waiters.go_on(i64::MAX) } else { Rounds::NONE };
         }
         if POKED.swap(0, Ordering::AcqRel) != 0 || changed || timers.are_due() {
-            timers = match timer::update_all(page) {
+            let next = timer::update_all(page);
+            timers = match next {
                 Next::Change => Rounds::NONE,
                 Next::At(at) => Rounds { next: at.as_nanos(), gone: 0 },
                 Next::Soon => timers.go_on(SOON_AT_MOST),
             };
+            acknowledge(page, seen, next);
         }
         let left = waiters.next.min(timers.next).saturating_sub(now()).min(SECOND);
         if left > 0 && POKED.load(Ordering::Acquire) == 0 {
             sys::futex::wait(page.futex(), word as u32, left);
         }
+    }
+}
+
+/// Says how far the schedule has been followed, if all waits and timers were looked at under the version of `seen`: who stops the
+/// processes (a suspend) waits for that, since the kernel's timers run on then. A timer that could not be moved is said too.
+fn acknowledge(page: &Page, seen: u64, next: Next) {
+    // A change that came meanwhile is seen to in the next round.
+    if seen != 0 && page.header.word.load(Ordering::Acquire) == seen {
+        let generation = Word::from_raw(seen).generation();
+        load::note_followed(Followed { generation, whole: next != Next::Soon });
     }
 }
 

@@ -16,9 +16,10 @@ use falseticker::{ErrorKind, Node, Result};
 use super::output::{Output, Reply};
 use super::table::short;
 use super::{exit, trigger};
-use foreground::{Signals, Woken};
+pub use foreground::{Signals, Woken};
 use shape::{Asked, Shape};
-use told::{add_end, line, to_json};
+use told::line;
+pub use told::{add_end, to_json};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -9,6 +9,7 @@ mod rates;
 mod redis;
 mod rust;
 mod servers;
+mod suspended;
 mod ticker;
 mod zookeeper;
 
@@ -91,6 +92,7 @@ pub fn trials() -> Vec<Trial> {
     };
     let by_libc = PROGRAMS.into_iter().filter(|program| program.by_libc);
     let trials = PROGRAMS.map(under_jumps).into_iter().chain(rates::trials(by_libc));
+    let trials = trials.chain(suspended::trials(PROGRAMS.into_iter()));
     trials.chain(redis::trials()).chain(servers::trials()).chain(zookeeper::trials()).collect()
 }
 
