@@ -11,10 +11,11 @@ use falseticker::units::{format_rate, format_span};
 use falseticker::{Error, ErrorKind, HostInstant, Node, Rate, Result, Span};
 use serde_json::{Value, json};
 
-use super::freeze::{Signals, Woken, add_end, to_json as freeze_json};
+use super::freeze::{add_end, to_json as freeze_json};
 use super::output::{Output, Reply};
+use super::signals::{Signals, Woken};
 use super::table::{count, cut, short};
-use super::{exit, values};
+use super::{exit, trigger, values};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -54,6 +55,9 @@ pub struct Args {
     /// Correct it at RATE, a deviation such as 500ppm, instead of by a step
     #[arg(long, value_name = "RATE", allow_hyphen_values = true, value_parser = values::rate)]
     pub slew: Option<Rate>,
+
+    #[command(flatten)]
+    pub trigger: trigger::Options,
 }
 
 /// What becomes of the wall clock.
@@ -69,13 +73,16 @@ pub enum Wall {
 pub fn suspend(args: &Args, output: &Output) -> Result<Reply> {
     let asked = Suspend { length: args.lasts, wall: wall(args)? };
     let node = Node::open(args.node.as_str())?;
+    node.check_suspend(&asked)?;
+    let fired = args.trigger.wait(&node, output)?;
     // From here on a signal waits until all stand still, so that nothing is left half done.
-    let signals = Signals::block()?;
+    let signals = Signals::hold()?;
     let suspended = node.suspend(&asked)?;
     let Some(frozen) = suspended.frozen() else { return Ok(Reply::silent(exit::DONE)) };
     let processes = frozen.report().processes.len();
     let mut json = to_json(suspended.report());
     json["node"] = json!(args.node);
+    json["trigger"] = trigger::to_json(fired.as_ref());
     json["freeze"] = freeze_json(&args.node, frozen.report(), frozen.until());
     output.say(&line(&args.node, processes, suspended.report()))?;
     let (at, since) = (suspended.report().at, frozen.report().last_confirmed);
@@ -269,6 +276,7 @@ mod tests {
             wall,
             after,
             slew,
+            trigger: trigger::Options::default(),
         };
         assert_eq!(wall(&args(None, None, None)).unwrap(), WallAfter::Stale);
         assert!(wall(&args(Some(Wall::Stale), Some(Span::ZERO), None)).unwrap_err().help().is_some());

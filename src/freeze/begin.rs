@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 use super::cgroup::CgroupFreezer;
+use super::debugged;
 use super::freezer::{FreezeReport, Freezer, FrozenProcess, Members};
 use super::hold::Hold;
 use super::ledger::Phase;
@@ -103,6 +104,7 @@ pub fn begin_when(
     let (freezer, why) = choose(&plan.how, members)?;
     let mut hold = Hold::take(dir, plan, freezer.means(), &why)?;
     let end = ready()?;
+    hold.may_go_on()?;
     let deadline = host_clock::monotonic().saturating_add(plan.stop_within);
     let provisional = match end {
         End::OnThaw => None,
@@ -113,10 +115,7 @@ pub fn begin_when(
     freezer.freeze(members, &mut hold, deadline)?;
     let report = hold.report();
     if report.processes.is_empty() && report.found_stopped.is_empty() {
-        return Err(Error::not_applied(
-            format_args!("freeze {}", node_in(dir)),
-            "none of its processes runs",
-        ));
+        return Err(nobody(dir));
     }
     let (until, requested) = match end {
         End::OnThaw => (None, None),
@@ -137,6 +136,22 @@ pub fn begin_when(
     let now = host_clock::monotonic();
     hold.guards.set_end(until.map(|at| at.max(now).saturating_add(GRACE)))?;
     Ok(Frozen { hold, report, until })
+}
+
+/// Refuses a freeze that cannot succeed, so far as that is known before anybody is stopped; for whoever waits for something
+/// first.
+pub fn check(dir: &Path, members: &dyn Members, how: &How) -> Result<()> {
+    let (freezer, _) = choose(how, members)?;
+    let processes = members.members()?;
+    if processes.is_empty() {
+        return Err(nobody(dir));
+    }
+    debugged::refuse(dir, &processes)?;
+    freezer.check(dir, &processes)
+}
+
+fn nobody(dir: &Path) -> Error {
+    Error::not_applied(format_args!("freeze {}", node_in(dir)), "none of its processes runs")
 }
 
 /// The freezer that is asked for; and why, where it was chosen.

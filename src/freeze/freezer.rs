@@ -1,5 +1,7 @@
 //! What every way of freezing owes its caller.
 
+use std::path::Path;
+
 use super::hold::Hold;
 use super::means::Means;
 use crate::process::ProcessId;
@@ -34,6 +36,9 @@ impl<F: Fn() -> Result<Vec<ProcessId>>> Members for F {
 pub(super) trait Freezer {
     /// By which means.
     fn means(&self) -> Means;
+
+    /// Refuses what cannot succeed with these processes, so far as that is known beforehand. `dir` is the node's.
+    fn check(&self, dir: &Path, processes: &[ProcessId]) -> Result<()>;
 
     /// Stop everyone who is meant.
     fn freeze(&self, members: &dyn Members, hold: &mut Hold, deadline: HostInstant) -> Result<()>;

@@ -36,7 +36,7 @@ mod undo;
 #[cfg(test)]
 mod tests;
 
-pub use begin::{End, Ended, Frozen, Plan, Thawed, begin, begin_when};
+pub use begin::{End, Ended, Frozen, Plan, Thawed, begin, begin_when, check};
 pub use freezer::{FreezeReport, FrozenProcess, Members};
 pub use means::{How, Means};
 pub use record::{Record, last, records};

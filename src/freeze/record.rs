@@ -88,6 +88,8 @@ pub fn records(dir: &Path) -> Result<Vec<Record>> {
     for slot in Slot::all() {
         if let Some(ledger) = Ledger::open(dir, slot)?
             && ledger.shared().phase() != Phase::Done
+            // One that waits for something holds nobody yet.
+            && ledger.shared().count() > 0
         {
             records.push(Record::of(ledger.shared(), Lock::open(dir, slot)?.as_ref()));
         }

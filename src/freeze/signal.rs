@@ -5,6 +5,7 @@
 //! stop took effect, discards it; so it is sent again while a process keeps moving.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use nix::sys::signal::Signal;
 
@@ -27,6 +28,10 @@ pub(super) struct SignalFreezer;
 impl Freezer for SignalFreezer {
     fn means(&self) -> Means {
         Means::Signal
+    }
+
+    fn check(&self, _dir: &Path, _processes: &[ProcessId]) -> Result<()> {
+        Ok(())
     }
 
     fn freeze(&self, members: &dyn Members, hold: &mut Hold, deadline: HostInstant) -> Result<()> {

@@ -219,7 +219,19 @@ impl Node {
         freeze::begin(self.dir.path(), &|| self.members(), plan)
     }
 
-    /// The same, once `ready` has done what is to be done just before, and has said when the pause ends and whom it has seen:
+    /// Refuses a freeze that cannot succeed, so far as that is known beforehand.
+    pub fn check_freeze(&self, how: &freeze::How) -> Result<()> {
+        freeze::check(self.dir.path(), &|| self.members(), how)
+    }
+
+    /// As [`Node::freeze`], once `ready` has returned, which waits for something: the guards are there by then, and nothing
+    /// but the stop itself lies between. If it fails nobody is stopped.
+    pub fn freeze_once(&self, plan: &freeze::Plan, ready: &mut dyn FnMut() -> Result<()>) -> Result<Frozen> {
+        self.check_freeze(&plan.how)?;
+        freeze::begin_when(self.dir.path(), &|| self.members(), plan, &mut || ready().map(|()| plan.end))
+    }
+
+    /// As [`Node::freeze`], once `ready` has done what is to be done just before, and has said when the pause ends and whom it has seen:
     /// they are stopped first, without another look for members, which takes its time.
     pub(crate) fn freeze_when(
         &self,
@@ -243,6 +255,11 @@ impl Node {
         let report = frozen.report().clone();
         frozen.wait_and_thaw()?;
         Ok(report)
+    }
+
+    /// Refuses a suspend that cannot succeed, so far as that is known beforehand.
+    pub fn check_suspend(&self, asked: &Suspend) -> Result<()> {
+        suspend::refuse(self, asked)
     }
 
     /// Suspends the node as a virtual machine is: its processes are frozen, and its monotonic clock does not count it. `Ok`

@@ -158,6 +158,13 @@ impl Standstill {
     }
 }
 
+/// Refuses a suspend that cannot succeed, so far as that is known beforehand.
+pub fn refuse(node: &Node, asked: &Suspend) -> Result<()> {
+    let attempted = format!("suspend node {} for {}", node.name(), format_span(asked.length));
+    check(node, asked, &attempted)?;
+    check_processes(node, &attempted)
+}
+
 /// Refuses what this node is not made for.
 fn check(node: &Node, asked: &Suspend, attempted: &str) -> Result<()> {
     asked.check()?;

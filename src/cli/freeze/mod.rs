@@ -3,7 +3,6 @@
 //! What must hold: with `--for` it is over when the processes run again, however that came about; a signal that ends
 //! this command thaws first (until the last process has stopped signals act as ever: the guards see to the rest).
 
-mod foreground;
 mod how;
 mod series;
 mod shape;
@@ -14,9 +13,9 @@ use falseticker::node::NodeName;
 use falseticker::{ErrorKind, Node, Result};
 
 use super::output::{Output, Reply};
+use super::signals::{Signals, Woken};
 use super::table::short;
 use super::{exit, trigger};
-pub use foreground::{Signals, Woken};
 use shape::{Asked, Shape};
 use told::line;
 pub use told::{add_end, to_json};
@@ -63,18 +62,25 @@ pub fn freeze(args: &Args, output: &Output) -> Result<Reply> {
         // A file that cannot be read is refused before anything is waited for.
         again.series.pauses()?;
     }
-    let fired = args.trigger.wait(&node, output)?;
+    let mut fired = None;
     let once = match asked {
         Asked::Once(once) => Some(once),
         Asked::UntilThaw => None,
         Asked::Again(again) => {
+            if args.trigger.is_asked() {
+                node.check_freeze(&how)?;
+                fired = args.trigger.wait(&node, output)?;
+            }
             let reply = series::run(&node, again, &Plan { how, ..Plan::default() }, output)?;
             return Ok(reply.with_field("trigger", trigger::to_json(fired.as_ref())));
         }
     };
     let lasts = once.as_ref().map(|once| once.lasts);
     let end = lasts.map_or(End::OnThaw, End::After);
-    let frozen = node.freeze(&Plan { end, how, ..Plan::default() })?;
+    let frozen = node.freeze_once(&Plan { end, how, ..Plan::default() }, &mut || {
+        fired = args.trigger.wait(&node, output)?;
+        Ok(())
+    })?;
     let until = frozen.until();
     let mut line = line(node.name(), frozen.report(), lasts);
     let mut json = to_json(node.name(), frozen.report(), until);
@@ -88,7 +94,7 @@ pub fn freeze(args: &Args, output: &Output) -> Result<Reply> {
         frozen.detach()?;
         return Ok(Reply::done(line, json));
     }
-    let signals = Signals::block()?;
+    let signals = Signals::hold()?;
     let since = frozen.report().last_confirmed;
     output.say(&line)?;
     let (thawed, said) = match signals.wait(&frozen)? {

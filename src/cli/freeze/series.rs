@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use super::super::exit;
 use super::super::output::{Output, Reply, complain, error_json};
+use super::super::signals::{Signals, Woken};
 use super::super::table::{count, near, short};
-use super::foreground::{Signals, Woken};
 use super::shape::{Again, found, headline};
 
 /// From this gap on the end of a node is noticed while one waits for the next pause; in a shorter one that itself notices
@@ -52,7 +52,7 @@ struct Run<'a> {
 /// Freezes and thaws a node as often as asked.
 pub fn run(node: &Node, again: Again, plan: &Plan, output: &Output) -> Result<Reply> {
     let pauses = again.series.pauses()?;
-    let signals = Signals::block()?;
+    let signals = Signals::hold()?;
     let is_random = pauses.lengths().is_random() || pauses.gaps().is_random();
     output.say(&format!("node {}: {}", node.name(), headline(&again, is_random)))?;
     for (what, sampler) in [("lengths", pauses.lengths()), ("gaps", pauses.gaps())] {

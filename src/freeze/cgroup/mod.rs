@@ -55,13 +55,19 @@ impl CgroupFreezer {
     pub(super) fn usable(processes: &[ProcessId]) -> Result<(Self, String)> {
         let mut freezer = CgroupFreezer::of_any_version();
         freezer.hierarchies.retain(|hierarchy| hierarchy.version == Version::Two);
-        let (_, parent) = freezer.place(processes)?;
-        for path in [parent.clone(), parent.join("cgroup.procs")] {
-            access(&path, AccessFlags::W_OK).map_err(|errno| refused(&parent, errno.desc()))?;
-        }
+        let parent = freezer.writable_place(processes)?;
         let why =
             format!("all stop at one instant, unseen by their parents; {} can be written", parent.display());
         Ok((freezer, why))
+    }
+
+    /// The same, if a group may be made there.
+    fn writable_place(&self, processes: &[ProcessId]) -> Result<PathBuf> {
+        let (_, parent) = self.place(processes)?;
+        for path in [parent.clone(), parent.join("cgroup.procs")] {
+            access(&path, AccessFlags::W_OK).map_err(|errno| refused(&parent, errno.desc()))?;
+        }
+        Ok(parent)
     }
 
     /// Below which group one is made for these processes.
@@ -90,6 +96,10 @@ impl CgroupFreezer {
 impl Freezer for CgroupFreezer {
     fn means(&self) -> Means {
         Means::Cgroup
+    }
+
+    fn check(&self, _dir: &Path, processes: &[ProcessId]) -> Result<()> {
+        self.writable_place(processes).map(drop)
     }
 
     fn freeze(&self, members: &dyn Members, hold: &mut Hold, deadline: HostInstant) -> Result<()> {

@@ -12,6 +12,7 @@
 mod pattern;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use nix::errno::Errno;
@@ -23,6 +24,7 @@ use super::freezer::{Freezer, Members};
 use super::hold::Hold;
 use super::ledger::{Entry, Held, NO_ORIGIN};
 use super::means::Means;
+use super::node_in;
 use crate::process::{ProcessId, stat};
 use crate::{Error, HostInstant, Result, Span, host_clock, raw};
 
@@ -53,6 +55,15 @@ impl Freezer for ThreadFreezer {
         Means::Thread
     }
 
+    fn check(&self, dir: &Path, processes: &[ProcessId]) -> Result<()> {
+        let all: Vec<Thread> = processes.iter().flat_map(|id| threads(id.pid)).collect();
+        if all.iter().any(|thread| self.means_thread(thread)) {
+            Ok(())
+        } else {
+            Err(self.no_match(&all, dir))
+        }
+    }
+
     fn freeze(&self, members: &dyn Members, hold: &mut Hold, deadline: HostInstant) -> Result<()> {
         let mut known = BTreeSet::new();
         loop {
@@ -61,7 +72,7 @@ impl Freezer for ThreadFreezer {
             let all: Vec<Thread> = processes.flat_map(|id| threads(id.pid)).collect();
             let meant: Vec<&Thread> = all.iter().filter(|thread| self.means_thread(thread)).collect();
             if known.is_empty() && meant.is_empty() && !all.is_empty() {
-                return Err(self.no_match(&all, hold));
+                return Err(self.no_match(&all, hold.dir()));
             }
             let new: Vec<&Thread> = meant.into_iter().filter(|thread| known.insert(thread.id)).collect();
             if new.is_empty() {
@@ -82,7 +93,7 @@ impl Freezer for ThreadFreezer {
 }
 
 impl ThreadFreezer {
-    fn no_match(&self, all: &[Thread], hold: &Hold) -> Error {
+    fn no_match(&self, all: &[Thread], dir: &Path) -> Error {
         let mut names: Vec<&str> = all.iter().map(|thread| thread.name.as_str()).collect();
         names.sort_unstable();
         names.dedup();
@@ -94,7 +105,7 @@ impl ThreadFreezer {
             patterns.join(" or "),
             names.join(", ")
         );
-        Error::not_applied(format_args!("hold threads of {}", hold.node()), why)
+        Error::not_applied(format_args!("hold threads of {}", node_in(dir)), why)
             .remedy("ps -L shows threads and names; of a name the kernel keeps 15 bytes")
     }
 }
