@@ -12,11 +12,12 @@ use core::mem::size_of;
 
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::time::HostInstant;
+use crate::trap::TrapLog;
 
 /// "FTMARK" and two bytes that no text has.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"FTMARK\x1a\xf7");
 /// The version of this layout.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// Marks in a process's ring.
 pub const MARKS: usize = 1024;
 /// Processes that can have a row at one time.
@@ -221,6 +222,8 @@ const fn newer(tag: u64, than: u64) -> bool {
 pub struct Evidence {
     /// Magic, version, counters.
     pub header: Header,
+    /// Who was held at a read.
+    pub traps: TrapLog,
     /// Who is who.
     pub heads: [RowHead; ROWS],
     /// The marks, in the same order.
