@@ -13,6 +13,7 @@ pub mod reach;
 pub mod run;
 pub mod schedule;
 pub mod trigger;
+pub mod trap;
 pub mod units;
 
 pub use error::{Error, ErrorKind, Result};

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::freeze;
 use crate::process::ProcessId;
 use crate::schedule::Heal;
+use crate::trap;
 
 /// Puts right what killed processes left behind: half-made nodes, pauses without guards, nodes that nobody needs.
 pub fn sweep() -> Result<()> {
@@ -46,6 +47,7 @@ pub fn sweep_node(dir: &NodeDir) -> Result<bool> {
 pub fn remove(name: &str) -> Result<()> {
     let dir = NodeDir::open(&BaseDir::find()?, &name.parse()?)?;
     freeze::thaw(dir.path())?;
+    trap::release(&dir)?;
     match Node::of_dir(dir.clone()) {
         Ok(node) => match node.heal_clocks(Heal::Step) {
             Ok(_) => {}
