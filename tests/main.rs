@@ -24,6 +24,7 @@ mod settings;
 mod shapes;
 mod shim;
 mod triggers;
+mod traps;
 mod wait_crowd;
 mod wait_processes;
 mod wait_semantics;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         faults::trials(),
         evidence::trials(),
         freeze::trials(),
+        traps::trials(),
         shapes::trials(),
         run::trials(),
         capture::trials(),
