@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use falseticker_page::evidence::Evidence;
 use falseticker_page::layout::{FLAG_MONO_TRAP, Page};
 use falseticker_page::time::HostInstant;
-use falseticker_page::trap::{On, TrapLog};
+use falseticker_page::trap::{self, FIRINGS, On, TrapLog};
 use nix::errno::Errno;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
@@ -200,7 +200,12 @@ impl Armed {
 
     /// The next one that is written down and has not been told of.
     fn next_written(&mut self) -> Option<Firing> {
-        let (log, id, count) = (self.shared.log(), self.shared.id, self.counts().fired);
+        let (log, id) = (self.shared.log(), self.shared.id);
+        // The file is written by programs that may be wild: no more is believed than can be there.
+        let count = self.counts().fired.min(self.plan.count);
+        let kept = u32::try_from(FIRINGS).unwrap_or(u32::MAX);
+        self.next = self.next.max(count.saturating_sub(kept).saturating_add(1));
+        self.ahead = self.ahead.split_off(&self.next);
         let open = (self.next..=count).filter(|index| !self.ahead.contains(index));
         let written = open.into_iter().find_map(|index| Some((index, log.firing(id, index)?)));
         if let Some((index, _)) = written {
@@ -224,18 +229,16 @@ impl Armed {
     /// Whether nothing more will come of it: it is ended, or has fired as often as it was to, and [`Armed::fired`] has told
     /// of each firing that left a record.
     pub fn is_spent(&self) -> bool {
-        !self.is_armed() && self.next > self.counts().fired
+        !self.is_armed() && self.next > self.counts().fired.min(self.plan.count)
     }
 
     /// What has become of one that it has told of.
     pub fn now(&self, firing: &Firing) -> Firing {
-        let of_it = |found: &Firing| found.tid == firing.tid && found.at == firing.at;
-        self.shared
-            .log()
-            .firings()
-            .map(|found| Firing::of(&found))
-            .find(of_it)
-            .unwrap_or_else(|| firing.clone())
+        let is_it = |found: &trap::Firing| firing.is_of(found);
+        match self.shared.log().firings().find(is_it) {
+            Some(found) => firing.with_end_of(&found),
+            None => firing.clone(),
+        }
     }
 
     /// Waits until something changes, or `until`; whether it did. It comes back for nothing now and then.

@@ -53,6 +53,16 @@ impl Firing {
         }
     }
 
+    /// Whether that is a record of it.
+    pub(super) fn is_of(&self, record: &trap::Firing) -> bool {
+        u32::try_from(self.tid) == Ok(record.tid) && self.at == record.at
+    }
+
+    /// The same with what has become of it by now.
+    pub(super) fn with_end_of(&self, record: &trap::Firing) -> Self {
+        Firing { ended: record.ended, refused: record.refused.map(refusal), ..self.clone() }
+    }
+
     /// For how long it was held, once it has gone on.
     pub fn held_for(&self) -> Option<Span> {
         self.ended.map(|ended| ended.saturating_since(self.at))
