@@ -12,8 +12,8 @@ mod raw;
 pub mod reach;
 pub mod run;
 pub mod schedule;
-pub mod trigger;
 pub mod trap;
+pub mod trigger;
 pub mod units;
 
 pub use error::{Error, ErrorKind, Result};

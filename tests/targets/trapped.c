@@ -92,6 +92,7 @@ static void connect_to(int port) {
         int result = turn == 2 ? syscall(42, socket_of, to, length) : connect(socket_of, to, length);
         int64_t took = true_clock(1) - before;
         printf("connect %d %lld %d %s\n", turn, (long long)took, result, result ? strerror(errno) : "-");
+        printf("skew %lld\n", (long long)(by_clock_gettime(0) - true_clock(0)));
         close(socket_of);
     }
     errno = 77;

@@ -5,12 +5,14 @@ use falseticker::trap::{Hold, On, Pick, Plan};
 use libtest_mimic::Trial;
 
 use super::{Reader, of};
-use crate::harness::{Lab, MILLISECOND, SECOND};
+use crate::harness::{Lab, MILLISECOND, SECOND, binary};
 
 pub fn trials(libc: &'static str) -> Vec<Trial> {
     vec![
         of("a connection waits for its fault, and goes on as it would have", libc)
             .shown_by(move |lab| waits(lab, libc)),
+        of("--on-connect: a clock fault or a freeze is in force before the connection goes on", libc)
+            .shown_by(move |lab| triggers(lab, libc)),
         of("it does not wait for longer than a second, nor for another port", libc)
             .shown_by(move |lab| not_for_ever(lab, libc)),
     ]
@@ -54,6 +56,39 @@ fn waits(lab: &Lab, libc: &str) {
     drop(trap);
     assert_eq!(results(&reader.ask(&format!("connect {port}"))), results(&bare));
     reader.live.finish();
+}
+
+fn triggers(lab: &Lab, libc: &str) {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a port of this machine");
+    let port = server.local_addr().expect("it is bound").port().to_string();
+    let mut reader = Reader::start(lab, libc, &[]);
+    let waiting = |flags: &[&str]| {
+        let mut live = lab.bare_live(binary(), [flags, &["--on-connect", &port]].concat());
+        live.line_where(|line| line.contains("waiting for a connection"));
+        live
+    };
+    let mut jump = waiting(&["jump", "a", "-1h"]);
+    let lines = reader.ask(&format!("connect {port}"));
+    assert_eq!(jump.end(), 0);
+    let skews: Vec<i64> = lines.iter().filter_map(|line| line.strip_prefix("skew ")?.parse().ok()).collect();
+    assert!(skews.len() == 3 && skews.iter().all(|skew| (skew + 3600 * SECOND).abs() < SECOND), "{lines:?}");
+    let mut freeze = waiting(&["freeze", "a", "--for", "400ms"]);
+    let lines = reader.ask(&format!("connect {port}"));
+    assert_eq!(freeze.end(), 0);
+    assert!(connections(&lines)[0].0 >= 400 * MILLISECOND, "it was not frozen: {lines:?}");
+    // Its end lets the connection go, and says why nothing was done.
+    let mut interrupted = waiting(&["jump", "a", "-1h"]);
+    interrupted.signal(nix::sys::signal::Signal::SIGINT);
+    assert_eq!(interrupted.end(), 130);
+    assert!(lab.status("a")["trap"].is_null());
+    let mut ended = waiting(&["jump", "a", "-1h"]);
+    lab.falseticker(["thaw", "a"]).expect_code(0);
+    assert_eq!(ended.end(), 3);
+    lab.falseticker(["jump", "a", "-1h", "--on-connect", "0"]).expect_code(2);
+    lab.falseticker(["jump", "a", "-1h", "--on-connect", "70000"]).expect_code(2);
+    let mut in_vain = waiting(&["jump", "a", "-1h"]);
+    reader.live.finish();
+    assert_eq!(in_vain.end(), 3);
 }
 
 fn not_for_ever(lab: &Lab, libc: &str) {

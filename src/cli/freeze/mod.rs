@@ -75,18 +75,21 @@ pub fn freeze(args: &Args, output: &Output) -> Result<Reply> {
         // A file that cannot be read is refused before anything is waited for.
         again.series.pauses()?;
     }
-    let fired = args.trigger.wait(&node, output)?;
+    let come = args.trigger.wait(&node, output)?;
     let once = match asked {
         Asked::Once(once) => Some(once),
         Asked::UntilThaw => None,
         Asked::Again(again) => {
             let reply = series::run(&node, again, &Plan { how, ..Plan::default() }, output)?;
+            // Whom it holds goes on after its second, which the first pause has begun in.
+            let fired = come.let_go();
             return Ok(reply.with_field("trigger", trigger::to_json(fired.as_ref())));
         }
     };
     let lasts = once.as_ref().map(|once| once.lasts);
     let end = lasts.map_or(End::OnThaw, End::After);
     let frozen = node.freeze(&Plan { end, how, ..Plan::default() })?;
+    let fired = come.let_go();
     let until = frozen.until();
     let mut line = line(node.name(), frozen.report(), lasts);
     let mut json = to_json(node.name(), frozen.report(), until);
@@ -136,8 +139,10 @@ fn at_a_read(args: &Args, output: &Output) -> Result<Reply> {
     let plan =
         args.on_read.plan(once.as_ref(), args.shape.count.map(NonZeroU64::get), args.shape.seed, &how)?;
     let node = Node::open(args.node.as_str())?;
+    let fired = args.trigger.wait(&node, output)?.let_go();
     if let Some(Once { lasts, drawn: Some(drawn) }) = &once {
         output.say(&format!("node {}: pauses of {}{}", node.name(), format_span(*lasts), drawn.line()))?;
     }
-    on_read::run(&node, &plan, how, output)
+    let reply = on_read::run(&node, &plan, how, output)?;
+    Ok(reply.with_field("trigger", trigger::to_json(fired.as_ref())))
 }
