@@ -13,6 +13,7 @@ pub mod reach;
 pub mod run;
 pub mod schedule;
 pub mod suspend;
+pub mod trap;
 pub mod trigger;
 pub mod units;
 

@@ -24,6 +24,7 @@ mod settings;
 mod shapes;
 mod shim;
 mod suspend;
+mod traps;
 mod triggers;
 mod wait_crowd;
 mod wait_processes;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         faults::trials(),
         evidence::trials(),
         freeze::trials(),
+        traps::trials(),
         shapes::trials(),
         suspend::trials(),
         run::trials(),

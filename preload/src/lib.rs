@@ -6,7 +6,7 @@
 //!
 //! What must hold:
 //! 1. A read waits for nobody, makes no system call of its own, and works before constructors, before relocation,
-//!    in signal handlers, after fork and vfork, and in sandboxes.
+//!    in signal handlers, after fork and vfork, and in sandboxes. The one exception is an armed trap (`trap`).
 //! 2. With no fault in force a program sees what it would see without the shim: values, errors, `errno`.
 //! 3. No read is skewed twice: the clock underneath is always the true vDSO or the kernel.
 //! 4. What cannot be set up is said: in the process's row of evidence, or by refusing the node's first process.
@@ -29,5 +29,6 @@ mod state;
 mod symbols;
 mod sys;
 mod timer;
+mod trap;
 mod vdso;
 mod wait;

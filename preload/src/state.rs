@@ -30,8 +30,6 @@ pub struct State {
     pub page: AtomicPtr<Page>,
     /// The true clock: the vDSO's, or one that calls the kernel; 0 before loading.
     pub clock_gettime: AtomicUsize,
-    /// Not 0 once the page has said that the node's monotonic clocks are never faulted.
-    pub mono_is_true: AtomicU32,
     /// [`UNLOADED`], [`LOADING`] or [`LOADED`].
     pub phase: AtomicU32,
     /// The evidence file, or null.
@@ -61,7 +59,6 @@ pub const NO_ROW: usize = usize::MAX;
 pub static STATE: State = State {
     page: AtomicPtr::new(core::ptr::null_mut()),
     clock_gettime: AtomicUsize::new(0),
-    mono_is_true: AtomicU32::new(0),
     phase: AtomicU32::new(UNLOADED),
     evidence: AtomicPtr::new(core::ptr::null_mut()),
 };

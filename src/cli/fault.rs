@@ -35,10 +35,11 @@ pub fn apply(node: &NodeName, fault: impl Into<Fault>, options: &Options, output
     let node = Node::open(node.as_str())?;
     let fault = fault.into();
     node.check_fault(&fault, options.clocks, options.lasts)?;
-    let fired = options.trigger.wait(&node, output)?;
+    let come = options.trigger.wait(&node, output)?;
     let applied = node.fault(fault, options.clocks, options.lasts)?;
     // "In force" is said, and the command returns, when it is.
     host_clock::sleep_until_all_show(applied.at);
+    let fired = come.let_go();
     output.say(&line(node.name(), &applied))?;
     let answer = options.wait.map(|limit| node.wait_until_read(&applied, limit)).transpose()?;
     let mut json = to_json(node.name(), Some(&applied), answer.as_ref());

@@ -4,12 +4,14 @@
 //! it; thawing does not depend on a page that can be read.
 
 use falseticker::node::{Answer, Applied, BaseDir, NodeDir, NodeName};
+use falseticker::trap::{self, Released};
 use falseticker::units::format_rate;
 use falseticker::{Error, Heal, Node, Rate, Result, Span, freeze, host_clock, suspend};
 use serde_json::{Value, json};
 
 use super::output::{Output, Reply, complain, error_json};
 use super::table::{count, near, short};
+use super::thaw::{released_json, released_words};
 use super::{exit, fault, thaw, values};
 
 const EXAMPLES: &str = "\
@@ -43,6 +45,7 @@ pub struct Args {
 struct Healed {
     dir: NodeDir,
     thawed: Option<Vec<i32>>,
+    released: Released,
     applied: Option<Applied>,
     answer: Option<Answer>,
 }
@@ -82,6 +85,7 @@ fn heal_one(dir: &NodeDir, args: &Args, output: &Output) -> Result<Healed> {
     suspend::wake_early(dir);
     let ended = freeze::thaw(dir.path())?;
     let thawed = (!ended.is_empty()).then(|| thaw::pids(&ended));
+    let released = trap::release(dir)?;
     let how = args.slew.map_or(Heal::Step, Heal::Slew);
     let node = Node::of_dir(dir.clone()).map_err(|why| damaged(dir, &why))?;
     let applied = node.heal_clocks(how)?;
@@ -89,7 +93,7 @@ fn heal_one(dir: &NodeDir, args: &Args, output: &Output) -> Result<Healed> {
         // "Healed" is said once it is so.
         host_clock::sleep_until_all_show(applied.at);
     }
-    let mut healed = Healed { dir: dir.clone(), thawed, applied, answer: None };
+    let mut healed = Healed { dir: dir.clone(), thawed, released, applied, answer: None };
     output.say(&line(&healed, args.slew))?;
     if let (Some(applied), Some(limit)) = (&healed.applied, args.wait) {
         let answer = node.wait_until_read(applied, limit)?;
@@ -126,17 +130,21 @@ fn line(healed: &Healed, slew: Option<Rate>) -> String {
                 said.push(format!("late by {}", short(applied.late_by)));
             }
         }
-        (None, _) if healed.thawed.is_none() => said.push("nothing to heal".to_owned()),
+        (None, _) if healed.thawed.is_none() && healed.released.is_nothing() => {
+            said.push("nothing to heal".to_owned())
+        }
         (None, _) => {}
     }
     if let Some(pids) = &healed.thawed {
         said.push(format!("thawed, {}", count(pids.len(), "process", "processes")));
     }
+    said.extend(released_words(&healed.released));
     format!("node {}: {}", healed.dir.name(), said.join("; "))
 }
 
 fn to_json(healed: &Healed) -> Value {
     let mut json = fault::to_json(healed.dir.name(), healed.applied.as_ref(), healed.answer.as_ref());
     json["thawed"] = json!(healed.thawed.as_deref().unwrap_or_default());
+    json["trap"] = released_json(&healed.released);
     json
 }

@@ -74,10 +74,11 @@ pub fn suspend(args: &Args, output: &Output) -> Result<Reply> {
     let asked = Suspend { length: args.lasts, wall: wall(args)? };
     let node = Node::open(args.node.as_str())?;
     node.check_suspend(&asked)?;
-    let fired = args.trigger.wait(&node, output)?;
+    let come = args.trigger.wait(&node, output)?;
     // From here on a signal waits until all stand still, so that nothing is left half done.
     let signals = Signals::hold()?;
     let suspended = node.suspend(&asked)?;
+    let fired = come.let_go();
     let Some(frozen) = suspended.frozen() else { return Ok(Reply::silent(exit::DONE)) };
     let processes = frozen.report().processes.len();
     let mut json = to_json(suspended.report());

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use falseticker::freeze::Record;
 use falseticker::node::{BaseDir, NodeDir, NodeName};
-use falseticker::{Result, freeze, suspend};
-use serde_json::json;
+use falseticker::trap::Released;
+use falseticker::{Result, freeze, suspend, trap};
+use serde_json::{Value, json};
 
 use super::output::Reply;
 use super::table::count;
@@ -29,12 +30,38 @@ pub fn thaw(args: &Args) -> Result<Reply> {
     suspend::wake_early(&dir);
     let ended = freeze::thaw(dir.path())?;
     let pids = pids(&ended);
-    let text = if ended.is_empty() {
-        format!("node {}: was not frozen", args.node)
-    } else {
-        format!("node {}: thawed, {}", args.node, count(pids.len(), "process", "processes"))
-    };
-    Ok(Reply::done(text, json!({ "node": args.node, "thawed": !ended.is_empty(), "processes": pids })))
+    let released = trap::release(&dir)?;
+    let mut said = Vec::new();
+    if !ended.is_empty() {
+        said.push(format!("thawed, {}", count(pids.len(), "process", "processes")));
+    }
+    said.extend(released_words(&released));
+    if said.is_empty() {
+        said.push("was not frozen".to_owned());
+    }
+    let json = json!({
+        "node": args.node,
+        "thawed": !ended.is_empty(),
+        "processes": pids,
+        "trap": released_json(&released),
+    });
+    Ok(Reply::done(format!("node {}: {}", args.node, said.join("; ")), json))
+}
+
+/// What was done to a trap, in words.
+pub fn released_words(released: &Released) -> Vec<String> {
+    let disarmed = released.was_armed.then(|| "its trap is disarmed".to_owned());
+    let held = released.held.len();
+    let let_go = (held > 0).then(|| format!("{} let go", count(held, "held thread", "held threads")));
+    disarmed.into_iter().chain(let_go).collect()
+}
+
+/// The same as an object.
+pub fn released_json(released: &Released) -> Value {
+    json!({
+        "disarmed": released.was_armed,
+        "released": released.held.iter().map(|firing| firing.tid).collect::<Vec<_>>(),
+    })
 }
 
 /// Whom these pauses held, each once.

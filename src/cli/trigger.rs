@@ -6,7 +6,7 @@
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
-use falseticker::trigger::{self, Fired, OnCommand, OnFile, OnOutput, Pattern, Trigger, Waited};
+use falseticker::trigger::{self, Fired, OnCommand, OnConnect, OnFile, OnOutput, Pattern, Trigger, Waited};
 use falseticker::{Error, ErrorKind, Node, Result, Span};
 use serde_json::Value;
 
@@ -31,6 +31,10 @@ pub struct Options {
     #[arg(long, value_name = "REGEX", group = "trigger", value_parser = trigger::pattern)]
     pub on_output: Option<Pattern>,
 
+    /// Only when a process of the node calls connect() to PORT; it connects once the fault is in force, 1 s later at most
+    #[arg(long, value_name = "PORT", group = "trigger")]
+    pub on_connect: Option<u16>,
+
     /// Try the command of --on-command every SPAN
     #[arg(long, value_name = "SPAN", requires = "on_command", value_parser = values::length)]
     #[arg(allow_hyphen_values = true)]
@@ -45,19 +49,22 @@ pub struct Options {
 impl Options {
     /// Whether there is anything to wait for.
     pub fn is_asked(&self) -> bool {
-        self.on_file.is_some() || self.on_command.is_some() || self.on_output.is_some()
+        self.on_file.is_some()
+            || self.on_command.is_some()
+            || self.on_output.is_some()
+            || self.on_connect.is_some()
     }
 
-    /// Waits for the trigger and the delay after it; `None` at once if no trigger is asked for.
-    pub fn wait(&self, node: &Node, output: &Output) -> Result<Option<Fired>> {
-        let Some(mut trigger) = self.prepare(node)? else { return Ok(None) };
+    /// Waits for the trigger and the delay after it; comes back at once if no trigger is asked for.
+    pub fn wait(&self, node: &Node, output: &Output) -> Result<Come> {
+        let Some(mut trigger) = self.prepare(node)? else { return Ok(Come { fired: None, trigger: None }) };
         let signals = Signals::hold()?;
         let awaited = trigger.awaited();
         output.say(&format!("node {}: waiting for {awaited}", node.name()))?;
         match trigger::wait(trigger.as_mut(), self.delay.unwrap_or(Span::ZERO), Some(signals.as_fd()))? {
             Waited::Fired(fired) => {
                 output.say(&format!("node {}: {}", node.name(), said(&fired)))?;
-                Ok(Some(fired))
+                Ok(Come { fired: Some(fired), trigger: Some(trigger) })
             }
             Waited::Cancelled => {
                 signals.take();
@@ -79,6 +86,8 @@ impl Options {
             Some(Box::new(OnFile::prepare(path)?))
         } else if let Some(command) = &self.on_command {
             Some(Box::new(OnCommand::prepare(command, self.poll.unwrap_or(trigger::POLL))?))
+        } else if let Some(port) = self.on_connect {
+            Some(Box::new(OnConnect::prepare(node, port)?))
         } else if let Some(pattern) = &self.on_output {
             Some(Box::new(OnOutput::prepare(node, pattern.clone())?))
         } else {
@@ -87,10 +96,27 @@ impl Options {
     }
 }
 
+/// What was waited for has come. Whom the trigger holds waits for the fault.
+#[derive(Default)]
+#[must_use = "whom the trigger holds waits to be let go"]
+pub struct Come {
+    fired: Option<Fired>,
+    trigger: Option<Box<dyn Trigger>>,
+}
+
+impl Come {
+    /// Lets go whom the trigger holds, now that the fault is in force; what fired comes back.
+    pub fn let_go(self) -> Option<Fired> {
+        drop(self.trigger);
+        self.fired
+    }
+}
+
 /// What fired, in words.
 fn said(fired: &Fired) -> String {
     match fired.kind {
         "command" => format!("command '{}' has succeeded", fired.on),
+        "connect" => format!("a connection to {}", fired.on),
         "output" => format!("the program wrote: {}", super::table::cut(&fired.on, 60)),
         _ => fired.on.clone(),
     }

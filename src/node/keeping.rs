@@ -9,7 +9,7 @@ use super::{BaseDir, MadeBy, Node, NodeDir};
 use crate::error::Result;
 use crate::process::ProcessId;
 use crate::schedule::Heal;
-use crate::{freeze, suspend};
+use crate::{freeze, suspend, trap};
 
 /// Puts right what killed processes left behind: half-made nodes, pauses without guards, nodes that nobody needs.
 pub fn sweep() -> Result<()> {
@@ -50,6 +50,7 @@ pub fn remove(name: &str) -> Result<()> {
     let dir = NodeDir::open(&BaseDir::find()?, &name.parse()?)?;
     suspend::wake_early(&dir);
     freeze::thaw(dir.path())?;
+    trap::release(&dir)?;
     match Node::of_dir(dir.clone()) {
         Ok(node) => match node.heal_clocks(Heal::Step) {
             Ok(_) => {}

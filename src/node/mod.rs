@@ -11,12 +11,12 @@ pub mod files;
 mod keeping;
 mod make;
 mod members;
-mod memory;
+pub(crate) mod memory;
 pub mod name;
 mod pauses;
 pub mod preload_env;
 mod reaches;
-mod slots;
+pub(crate) mod slots;
 pub mod status;
 mod wait;
 
@@ -46,6 +46,7 @@ use crate::freeze::{self, FreezeReport, Frozen};
 use crate::process::ProcessId;
 use crate::schedule::{Heal, Tables, add_fault, heal};
 use crate::suspend::{self, Suspended};
+use crate::trap;
 use memory::Mapped;
 
 /// A node.
@@ -208,8 +209,7 @@ impl Node {
 
     /// Ends all faults, thaws included.
     pub fn heal(&self, how: Heal) -> Result<Option<Applied>> {
-        suspend::wake_early(&self.dir);
-        freeze::thaw(self.dir.path())?;
+        self.thaw()?;
         self.heal_clocks(how)
     }
 
@@ -268,10 +268,37 @@ impl Node {
         suspend::begin(self, asked)
     }
 
-    /// Resumes what a freeze or a suspend has stopped; whether there was one.
+    /// Resumes what a freeze or a suspend has stopped, disarms a trap and lets go whom it holds; whether there was anything of it.
     pub fn thaw(&self) -> Result<bool> {
         suspend::wake_early(&self.dir);
-        Ok(!freeze::thaw(self.dir.path())?.is_empty())
+        let thawed = !freeze::thaw(self.dir.path())?.is_empty();
+        Ok(thawed | !trap::release(&self.dir)?.is_nothing())
+    }
+
+    /// Holds a thread right after it has read its clock; armed when this returns, for as long as what comes back lives.
+    ///
+    /// ```no_run
+    /// use falseticker::trap::Plan;
+    /// use falseticker::{Node, Span};
+    ///
+    /// # fn main() -> falseticker::Result<()> {
+    /// let node = Node::open("leaseholder")?;
+    /// let mut trap = node.trap(&Plan::next_wall_read(Span::from_secs(10)))?;
+    /// if let Some(held) = trap.wait_for_next(Span::from_secs(30)) {
+    ///     println!("thread {} of process {} is held until {:?}", held.tid, held.pid, held.until);
+    ///     // ... and now let somebody else take the lease.
+    /// }
+    /// drop(trap); // lets it go
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn trap(&self, plan: &trap::Plan) -> Result<trap::Armed> {
+        trap::arm(self, plan)
+    }
+
+    /// Whether anybody would read its clock.
+    pub(crate) fn is_anybody_reached(&self) -> Result<bool> {
+        Ok(!members::look(self)?.reached.is_empty())
     }
 
     /// Everyone who belongs to the node: its first processes, all that descends from them, and whoever is reached.
@@ -297,6 +324,11 @@ impl Node {
                 record.keeper = Some(keeper);
             }
         })
+    }
+
+    /// What its processes read.
+    pub(crate) fn page(&self) -> &Page {
+        &self.page
     }
 
     /// What its processes have marked.

@@ -165,10 +165,19 @@ impl Claim {
     }
 }
 
-/// Locks the byte that stands for a slot, if nobody has it.
-fn lock(file: &std::fs::File, index: usize) -> bool {
+/// Locks a byte of the page's file, each of which stands for something (the first ones for slots), if nobody has it.
+pub(crate) fn lock(file: &std::fs::File, index: usize) -> bool {
+    set_lock(file, index, libc::F_WRLCK)
+}
+
+/// Gives it back, also for a process that is just being forked from this one and has the open file too.
+pub(crate) fn unlock(file: &std::fs::File, index: usize) {
+    set_lock(file, index, libc::F_UNLCK);
+}
+
+fn set_lock(file: &std::fs::File, index: usize, kind: libc::c_int) -> bool {
     let byte = libc::flock {
-        l_type: i16::try_from(libc::F_WRLCK).unwrap_or_default(),
+        l_type: i16::try_from(kind).unwrap_or_default(),
         l_whence: i16::try_from(libc::SEEK_SET).unwrap_or_default(),
         l_start: i64::try_from(index).unwrap_or_default(),
         l_len: 1,

@@ -26,6 +26,7 @@ use crate::host_clock;
 use crate::process::{Process, Stillness, cmdline, stillness};
 use crate::reach;
 use crate::schedule::{Captured, Tables};
+use crate::trap::{self, TrapStatus};
 use crate::units::{format_instant, format_span};
 
 /// A node at one moment.
@@ -56,6 +57,8 @@ pub struct Status {
     pub frozen: Option<Frozen>,
     /// Its last pause that is over.
     pub last_pause: Option<Pause>,
+    /// Its trap, and the threads that one holds.
+    pub trap: Option<TrapStatus>,
     /// Its reached processes.
     pub processes: Vec<ProcessStatus>,
     /// Its other processes.
@@ -191,6 +194,7 @@ pub fn status(node: &Node) -> Result<Status> {
         },
         frozen: pauses.in_force(),
         last_pause: pauses.last(),
+        trap: trap::status(node),
         processes: processes(node, &members, &pauses, &tables, &changes),
         not_reached: not_reached(&members),
         refused_settings: node.evidence.header.refused_settings.load(Ordering::Relaxed),

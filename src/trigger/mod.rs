@@ -1,6 +1,6 @@
 //! Triggers: events outside falseticker upon which a fault is put in force, so that it comes at the worst moment.
 //!
-//! Prepare one ([`OnFile`], [`OnCommand`], [`OnOutput`]), check whatever else can be refused, and [`wait`]:
+//! Prepare one ([`OnFile`], [`OnCommand`], [`OnConnect`], [`OnOutput`]), check whatever else can be refused, and [`wait`]:
 //!
 //! ```no_run
 //! use falseticker::trigger::{self, OnFile};
@@ -16,11 +16,13 @@
 //! ```
 
 mod command;
+mod connect;
 mod file;
 mod output;
 mod wait;
 
 pub use command::{OnCommand, POLL};
+pub use connect::OnConnect;
 pub use file::OnFile;
 pub use output::{OnOutput, pattern};
 pub use regex::bytes::Regex as Pattern;

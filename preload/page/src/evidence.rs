@@ -12,6 +12,7 @@ use core::mem::size_of;
 
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::time::HostInstant;
+use crate::trap::TrapLog;
 
 /// "FTMARK" and two bytes that no text has.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"FTMARK\x1a\xf7");
@@ -253,6 +254,8 @@ const fn newer(tag: u64, than: u64) -> bool {
 pub struct Evidence {
     /// Magic, version, counters.
     pub header: Header,
+    /// Who was held at a read.
+    pub traps: TrapLog,
     /// Who is who.
     pub heads: [RowHead; ROWS],
     /// The marks, in the same order.

@@ -10,6 +10,7 @@ use crate::change::{CHANGES, ChangeCell};
 use crate::latch::Word;
 use crate::segment::SegmentCell;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::trap::TrapCell;
 
 /// "FTPAGE" and two bytes that no text has.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"FTPAGE\x1a\xf7");
@@ -28,6 +29,8 @@ pub const PAGE_SIZE: usize = size_of::<Page>();
 pub const FLAG_MONOTONIC: u32 = 1;
 /// Flag: the node's programs may set the host's clocks.
 pub const FLAG_ALLOW_SETTIME: u32 = 2;
+/// Flag: a trap on reads of the monotonic clock is armed, or was when its controller died.
+pub const FLAG_MONO_TRAP: u32 = 4;
 
 /// Which of a page's schedules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,7 +62,7 @@ pub struct Header {
     pub magic: AtomicU64,
     /// [`VERSION`].
     pub version: AtomicU32,
-    /// [`FLAG_MONOTONIC`], [`FLAG_ALLOW_SETTIME`].
+    /// [`FLAG_MONOTONIC`], [`FLAG_ALLOW_SETTIME`], [`FLAG_MONO_TRAP`].
     pub flags: AtomicU32,
     /// [`PAGE_SIZE`].
     pub size: AtomicU64,
@@ -69,6 +72,8 @@ pub struct Header {
     /// The generation and the current slot, see [`crate::latch`].
     pub word: AtomicU64,
     _after_word: [u64; 7],
+    /// Who is held at a read of a clock.
+    pub trap: TrapCell,
 }
 
 /// What a slot says besides its segments.
@@ -186,6 +191,12 @@ impl Page {
         self.header.flags.load(Ordering::Relaxed) & FLAG_MONOTONIC != 0
     }
 
+    /// Whether a read of CLOCK_MONOTONIC is the host's own and nothing else: one look for both reasons why it may not be.
+    #[inline(always)]
+    pub fn mono_is_plain(&self) -> bool {
+        self.header.flags.load(Ordering::Relaxed) & (FLAG_MONOTONIC | FLAG_MONO_TRAP) == 0
+    }
+
     /// Whether calls that set a clock of the host are passed on to the kernel.
     pub fn allows_settime(&self) -> bool {
         self.header.flags.load(Ordering::Relaxed) & FLAG_ALLOW_SETTIME != 0
@@ -195,6 +206,7 @@ impl Page {
 const _: () = {
     assert!(offset_of!(Header, magic) == 0 && offset_of!(Header, version) == 8);
     assert!(offset_of!(Header, size) == 16 && offset_of!(Header, word) == 64);
+    assert!(offset_of!(Header, trap) == 128);
     assert!(size_of::<SegmentCell>() == 64 && size_of::<ChangeCell>() == 64);
     assert!(size_of::<Header>() == 4096 && size_of::<SlotHead>() == 4096);
     assert!(size_of::<Slot>().is_multiple_of(4096) && PAGE_SIZE.is_multiple_of(4096));

@@ -29,4 +29,6 @@ pub mod segment;
 #[cfg(not(loom))]
 pub mod time;
 #[cfg(not(loom))]
+pub mod trap;
+#[cfg(not(loom))]
 pub mod vdso;

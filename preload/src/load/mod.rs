@@ -14,7 +14,7 @@ pub mod next;
 mod refuse;
 mod seat;
 
-pub use seat::{note_followed, note_waits, row};
+pub use seat::{namespace, note_followed, note_waits, row};
 
 use core::sync::atomic::Ordering;
 
@@ -73,7 +73,6 @@ fn load() {
     PRIVATE.pid.store(sys::getpid().unsigned_abs(), Ordering::Relaxed);
     seat::take_at_load();
     seat::note_detour(detour(vdso.as_ref()));
-    STATE.mono_is_true.store(u32::from(!page.monotonic()), Ordering::Release);
     STATE.page.store(core::ptr::from_ref(page).cast_mut(), Ordering::Release);
 }
 

@@ -77,6 +77,11 @@ static DETOUR: AtomicU64 = AtomicU64::new(0);
 /// The same of the namespace: a child's pid is of another one only after `unshare`.
 static NAMESPACE: AtomicU64 = AtomicU64::new(0);
 
+/// The pid namespace of the process, by its inode, as it was at load; 0 when it is not known.
+pub fn namespace() -> u64 {
+    NAMESPACE.load(Ordering::Relaxed)
+}
+
 /// The process's row.
 pub fn row(evidence: &Evidence, now: HostInstant) -> Option<usize> {
     match PRIVATE.row.load(Ordering::Acquire) {

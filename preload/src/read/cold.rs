@@ -1,6 +1,6 @@
 //! The cold way: finds the segment, marks its change, remembers where it was; and the first read of all, which loads.
 //!
-//! What must hold: no system call that a sandbox may filter, no lock, an end after [`READ_ATTEMPTS`] tries whatever
+//! What must hold: no system call that a sandbox may filter (an armed trap apart), no lock, an end after [`READ_ATTEMPTS`] tries whatever
 //! the page says; a change is marked before its segment is remembered, so that the fast way need not look.
 #![allow(unsafe_code)]
 // Sound because the caller's pointer is the caller's, and all else is in the page crate.
@@ -18,6 +18,7 @@ use crate::abi::{Timespec, clock};
 use crate::arch::thread::stack_pointer;
 use crate::load;
 use crate::state::{Hint, STATE};
+use crate::trap;
 
 /// What a read found: a segment, where, and when the next one begins.
 #[derive(Clone, Copy)]
@@ -58,6 +59,9 @@ pub unsafe extern "C" fn read(clock: Clock, true_id: i32, mono_id: i32, to: *mut
                 continue;
             }
             remember(clock, &found, now);
+            if result == 0 {
+                trap::after_read(clock, now);
+            }
             return result;
         }
         last = Some((now, found));
@@ -77,6 +81,7 @@ pub unsafe extern "C" fn read(clock: Clock, true_id: i32, mono_id: i32, to: *mut
     }
     // SAFETY: the caller's contract.
     unsafe { store(shown, to) };
+    trap::after_read(clock, now);
     0
 }
 
@@ -144,7 +149,8 @@ pub fn still_true(page: &Page, found: &Found, mono_id: i32) -> bool {
         && page.header.word.load(Ordering::Acquire) == found.word.raw()
 }
 
-/// Marks the change, then leaves word for the fast way.
+/// Marks the change, then leaves word for the fast way; but not while each read is to come this way. (A trap is armed before
+/// the publication that makes all hints stale, so no hint outlives that.)
 pub fn remember(clock: Clock, found: &Found, now: HostInstant) {
     mark(found.segment.change, now);
     let worth = match found.segment.shape {
@@ -152,7 +158,8 @@ pub fn remember(clock: Clock, found: &Found, now: HostInstant) {
         Shape::Linear => true,
         Shape::Strobe { .. } => false,
     };
-    let Some(page) = STATE.page().filter(|_| worth) else { return };
+    let is_free = |page: &&Page| worth && !trap::is_armed_for(page, clock, now);
+    let Some(page) = STATE.page().filter(is_free) else { return };
     let hint = page
         .slot(found.word)
         .segments(clock)

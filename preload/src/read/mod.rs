@@ -14,9 +14,7 @@ mod raw;
 pub use cold::host_instant;
 pub use hooks::{vdso_clock_gettime, vdso_gettimeofday, vdso_time};
 
-use core::sync::atomic::Ordering;
-
-use falseticker_page::layout::Clock;
+use falseticker_page::layout::{Clock, Page};
 
 use crate::abi::{Timespec, clock};
 use crate::arch::gates;
@@ -38,11 +36,11 @@ unsafe fn host(id: i32, to: *mut Timespec) -> i32 {
 /// `to` is the caller's pointer, as for `clock_gettime`.
 #[inline(always)]
 pub unsafe fn clock_gettime(id: i32, to: *mut Timespec) -> i32 {
-    // SAFETY: everywhere the caller's own pointer, passed on; the page has been seen where a monotonic clock is true.
+    // SAFETY: everywhere the caller's own pointer, passed on; the page has been seen where a monotonic clock is plain.
     unsafe {
         if id == clock::REALTIME {
             fast::read(Clock::Wall, clock::REALTIME, clock::MONOTONIC, to)
-        } else if id == clock::MONOTONIC && STATE.mono_is_true.load(Ordering::Acquire) != 0 {
+        } else if id == clock::MONOTONIC && STATE.page().is_some_and(Page::mono_is_plain) {
             STATE.host_clock_behind_page()(id, to)
         } else {
             less_common(id, to)

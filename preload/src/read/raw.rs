@@ -17,6 +17,7 @@ use super::host;
 use crate::abi::{Timespec, clock};
 use crate::load;
 use crate::state::STATE;
+use crate::trap;
 
 /// The affine map between RAW and MONOTONIC, as of a publication.
 struct Map {
@@ -75,15 +76,24 @@ pub unsafe fn read(to: *mut Timespec) -> i32 {
                 if still_true(page, &found, clock::MONOTONIC) {
                     // SAFETY: the caller's contract.
                     unsafe { store(NodeInstant::from_nanos(raw.as_nanos()), to) };
+                    trap::after_read(Clock::Mono, now);
                     return 0;
                 }
                 continue;
             }
             // SAFETY: the caller's contract.
             unsafe { store(map.to_raw(found.segment.value(now)), to) };
+            trap::after_read(Clock::Mono, now);
             return 0;
         }
     }
     // SAFETY: the caller's contract.
-    unsafe { host(clock::MONOTONIC_RAW, to) }
+    let result = unsafe { host(clock::MONOTONIC_RAW, to) };
+    if result == 0
+        && STATE.page().is_some_and(|page| page.header.trap.id() != 0)
+        && let Some(now) = host_instant(clock::MONOTONIC)
+    {
+        trap::after_read(Clock::Mono, now);
+    }
+    result
 }

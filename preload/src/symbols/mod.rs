@@ -7,6 +7,7 @@
 
 mod alarms;
 mod conditions;
+mod connects;
 mod descriptors;
 mod epolls;
 pub mod errno;

@@ -1,9 +1,10 @@
-//! The raw system calls that tell or set the time, or wait for it. (The function `syscall` itself is the processor's, in `arch`.)
+//! The raw system calls that tell or set the time, or wait for it, and `connect`. (The function `syscall` itself is the processor's, in `arch`.)
 #![allow(unsafe_code)]
 // Sound because the caller's contract is the system call's.
 
 use super::{
-    alarms, descriptors, epolls, errno, futexes, pends, polls, reads, selects, sleeps, timerfds, timers,
+    alarms, connects, descriptors, epolls, errno, futexes, pends, polls, reads, selects, sleeps, timerfds,
+    timers,
 };
 use crate::setting;
 use crate::sys::nr;
@@ -27,6 +28,7 @@ pub unsafe extern "C" fn hooked(
             nr::FUTEX => futexes::by_number([one, two, three, four, five, six]),
             nr::FUTEX_WAITV => futexes::by_waitv([one, two, three, four, five]),
             nr::READ => descriptors::by_read(one, two, three),
+            nr::CONNECT => connects::by_number([one, two, three]),
             nr::DUP | nr::DUP2 | nr::DUP3 | nr::FCNTL => descriptors::by_number(number, [one, two, three]),
             nr::TIMERFD_CREATE => timerfds::by_create(one, two),
             nr::TIMERFD_SETTIME => timerfds::by_settime([one, two, three, four]),

@@ -136,6 +136,7 @@ functions! {
     timer_gettime_2_2_5 = "timer_gettime" of "GLIBC_2.2.5", (usize, *mut Setting) -> i32;
     timer_delete_2_2_5 = "timer_delete" of "GLIBC_2.2.5", (usize) -> i32;
 
+    connect = "connect", (i32, Object, u32) -> i32;
     dup = "dup", (i32) -> i32;
     dup2 = "dup2", (i32, i32) -> i32;
     dup3 = "dup3", (i32, i32, i32) -> i32;

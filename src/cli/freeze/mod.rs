@@ -1,22 +1,27 @@
-//! `falseticker freeze NODE [--for LENGTH [--every GAP]]`.
+//! `falseticker freeze NODE [--for LENGTH [--every GAP | --on-read CLOCK]]`.
 //!
 //! What must hold: with `--for` it is over when the processes run again, however that came about; a signal that ends
 //! this command thaws first (until the last process has stopped signals act as ever: the guards see to the rest).
 
 mod how;
+mod on_read;
 mod series;
 mod shape;
 mod told;
 
+use std::num::NonZeroU64;
+
 use falseticker::freeze::{End, Ended, Plan};
 use falseticker::node::NodeName;
+use falseticker::units::format_span;
 use falseticker::{ErrorKind, Node, Result};
 
 use super::output::{Output, Reply};
 use super::signals::{Signals, Woken};
 use super::table::short;
 use super::{exit, trigger};
-use shape::{Asked, Shape};
+use on_read::OnRead;
+use shape::{Asked, Once, Shape};
 use told::line;
 pub use told::{add_end, to_json};
 
@@ -31,6 +36,8 @@ Examples:
   falseticker freeze a --for 'file(gc.log)' --every 'file(gc.log)'
   falseticker freeze a --for 15s --on-output 'became leader'
   falseticker freeze a --for 5s --on-file /run/a.pid --delay 2s
+  falseticker freeze a --on-read wall --for 15s             after the next read
+  falseticker freeze a --on-read wall --nth 100 --hold node --for 15s
 
 If this command is killed while it waits, SIGKILL included, the processes go on within 100 ms.";
 
@@ -51,10 +58,16 @@ pub struct Args {
 
     #[command(flatten)]
     pub trigger: trigger::Options,
+    /// At which read of a clock.
+    #[command(flatten)]
+    pub on_read: OnRead,
 }
 
 /// Freezes a node.
 pub fn freeze(args: &Args, output: &Output) -> Result<Reply> {
+    if args.on_read.on_read.is_some() {
+        return at_a_read(args, output);
+    }
     let how = args.how.how()?;
     let asked = args.shape.asked()?;
     let node = Node::open(args.node.as_str())?;
@@ -62,25 +75,28 @@ pub fn freeze(args: &Args, output: &Output) -> Result<Reply> {
         // A file that cannot be read is refused before anything is waited for.
         again.series.pauses()?;
     }
-    let mut fired = None;
+    let mut come = trigger::Come::default();
     let once = match asked {
         Asked::Once(once) => Some(once),
         Asked::UntilThaw => None,
         Asked::Again(again) => {
             if args.trigger.is_asked() {
                 node.check_freeze(&how)?;
-                fired = args.trigger.wait(&node, output)?;
+                come = args.trigger.wait(&node, output)?;
             }
             let reply = series::run(&node, again, &Plan { how, ..Plan::default() }, output)?;
+            // Whom it holds goes on after its second, which the first pause has begun in.
+            let fired = come.let_go();
             return Ok(reply.with_field("trigger", trigger::to_json(fired.as_ref())));
         }
     };
     let lasts = once.as_ref().map(|once| once.lasts);
     let end = lasts.map_or(End::OnThaw, End::After);
     let frozen = node.freeze_once(&Plan { end, how, ..Plan::default() }, &mut || {
-        fired = args.trigger.wait(&node, output)?;
+        come = args.trigger.wait(&node, output)?;
         Ok(())
     })?;
+    let fired = come.let_go();
     let until = frozen.until();
     let mut line = line(node.name(), frozen.report(), lasts);
     let mut json = to_json(node.name(), frozen.report(), until);
@@ -121,4 +137,19 @@ pub fn freeze(args: &Args, output: &Output) -> Result<Reply> {
     };
     add_end(&mut json, how, since, &thawed);
     Ok(Reply::done(format!("node {}: {words}", node.name()), json).with_code(code))
+}
+
+/// Pauses at reads of a clock.
+fn at_a_read(args: &Args, output: &Output) -> Result<Reply> {
+    let how = args.how.how()?;
+    let once = args.shape.single()?;
+    let plan =
+        args.on_read.plan(once.as_ref(), args.shape.count.map(NonZeroU64::get), args.shape.seed, &how)?;
+    let node = Node::open(args.node.as_str())?;
+    let fired = args.trigger.wait(&node, output)?.let_go();
+    if let Some(Once { lasts, drawn: Some(drawn) }) = &once {
+        output.say(&format!("node {}: pauses of {}{}", node.name(), format_span(*lasts), drawn.line()))?;
+    }
+    let reply = on_read::run(&node, &plan, how, output)?;
+    Ok(reply.with_field("trigger", trigger::to_json(fired.as_ref())))
 }

@@ -32,7 +32,7 @@ pub struct Shape {
     #[arg(long, value_name = "GAP", allow_hyphen_values = true)]
     pub every: Option<Length>,
 
-    /// So many pauses; otherwise they come until Ctrl-C, or until the node ends
+    /// So many pauses; otherwise they come until Ctrl-C, or until the node ends (with --on-read: one)
     #[arg(long, value_name = "N", allow_hyphen_values = true, conflicts_with = "until")]
     pub count: Option<NonZeroU64>,
 
@@ -84,6 +84,16 @@ pub struct Again {
 }
 
 impl Shape {
+    /// The length of pauses of which something else says when they begin. How many there are is its own business.
+    pub fn single(&self) -> Result<Option<Once>> {
+        if self.every.is_some() || self.until.is_some() || self.preset.is_some() {
+            return Err(refused("--on-read says when a pause begins")
+                .remedy("leave out --every, --until and --preset"));
+        }
+        let seed = self.seed.map_or_else(Seed::fresh, Seed);
+        self.lasts.clone().map(|length| once(length, seed)).transpose()
+    }
+
     /// What the flags mean together; reads the file that a single length is drawn from.
     pub fn asked(&self) -> Result<Asked> {
         let seed = self.seed.map_or_else(Seed::fresh, Seed);

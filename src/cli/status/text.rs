@@ -13,6 +13,7 @@ const WIDTH: usize = 80;
 /// The text, with a newline at its end.
 pub fn of(status: &Status) -> String {
     let mut text = header(status);
+    text.push_str(&trap(status));
     text.push_str(&clocks(status));
     text.push_str(&changes(status));
     text.push_str(&processes(status));
@@ -86,6 +87,35 @@ fn header(status: &Status) -> String {
         let step = short(Span::from_nanos(step));
         text.push_str(&format!(
             "  the host was stepped by {step}; the wall clock follows at the next change\n"
+        ));
+    }
+    text
+}
+
+/// "trap: read of wall, every 3rd, 1 of 2 so far, thread for 5s, by process 12", and who is held.
+fn trap(status: &Status) -> String {
+    let Some(trap) = &status.trap else { return String::new() };
+    let mut text = String::new();
+    if let Some(armed) = &trap.armed {
+        let which = match (armed.nth, armed.probability) {
+            (Some(nth), _) => format!("number {nth}"),
+            (_, Some(probability)) => format!("with probability {probability}"),
+            _ => String::new(),
+        };
+        let by = armed.by.map_or(String::new(), |pid| format!(", by process {pid}"));
+        let (on, fired, count, length) =
+            (&armed.on, armed.fired, armed.count, short(Span::from_nanos(armed.for_ns)));
+        text.push_str(&format!(
+            "  trap: {on}, {which}, {fired} of {count} so far, {} for {length}{by}\n",
+            armed.hold
+        ));
+    }
+    for held in &trap.held {
+        let since = between(held.since_ns, status.now_ns);
+        let left = between(status.now_ns, held.until_ns);
+        text.push_str(&format!(
+            "  held after a read: process {}, thread {}, since {since}, for another {left} at most\n",
+            held.pid, held.tid
         ));
     }
     text

@@ -11,7 +11,7 @@ use core::arch::naked_asm;
 use super::calls::nr;
 use crate::symbols::syscall::{failed, hooked};
 
-/// The calls that are about time, a bit each.
+/// The calls that are about time, and `connect`, a bit each.
 static HOOKED: [u64; BITS / 64] = bits(&[
     nr::CLOCK_GETTIME,
     nr::GETTIMEOFDAY,
@@ -49,6 +49,7 @@ static HOOKED: [u64; BITS / 64] = bits(&[
     nr::SETITIMER,
     nr::GETITIMER,
     nr::ALARM,
+    nr::CONNECT,
 ]);
 const BITS: usize = 512;
 

@@ -37,6 +37,7 @@ fn status() -> Status {
             change(5, "drift 200ppm", "in force", 59_000_000_000, None),
         ],
         frozen: None,
+        trap: None,
         last_pause: None,
         processes: vec![
             ProcessStatus {

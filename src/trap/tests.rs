@@ -1,0 +1,47 @@
+//! What is refused before anything is touched.
+
+use super::*;
+
+#[test]
+fn what_cannot_be_meant_is_refused_with_a_remedy() {
+    let good = Plan::next_wall_read(Span::from_secs(1));
+    good.check().unwrap();
+    let chance = |probability| Plan { pick: Pick::Probability { probability, seed: 1 }, ..good };
+    chance(1.0).check().unwrap();
+    chance(1e-9).check().unwrap();
+    let held = |hold| Plan { hold, ..good };
+    held(Hold::Node(Span::from_secs(7200))).check().unwrap();
+    held(Hold::Briefly).check().unwrap();
+    for bad in [
+        Plan { pick: Pick::Nth(0), ..good },
+        chance(0.0),
+        chance(-0.5),
+        chance(1.000_001),
+        chance(f64::NAN),
+        Plan { count: 0, ..good },
+        held(Hold::Thread(Span::ZERO)),
+        held(Hold::Node(Span::from_secs(-1))),
+        held(Hold::Thread(Span::from_secs(3601))),
+        Plan { on: On::Connect(0), ..good },
+    ] {
+        let why = bad.check().expect_err(&format!("{bad:?}"));
+        assert!(why.help().is_some(), "{bad:?}");
+    }
+}
+
+#[test]
+fn a_probability_is_its_share_of_all_hashes() {
+    let threshold = |probability| {
+        let plan = Plan {
+            pick: Pick::Probability { probability, seed: 7 },
+            ..Plan::next_wall_read(Span::from_secs(1))
+        };
+        match plan.pick_in_page() {
+            falseticker_page::trap::Pick::Chance { threshold, seed: 7 } => threshold,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(threshold(1.0), u64::MAX);
+    assert_eq!(threshold(0.5), (1 << 63) - 1);
+    assert_eq!(threshold(1e-30), 0);
+}
