@@ -100,7 +100,7 @@ fn watch(target: i32, pipe: RawFd, run: Option<ProcessId>, dir: &NodeDir, pumps:
     loop {
         // Once it is over, ask first whether anybody is left at all.
         let flags = if ended && !told && !alone { libc::WNOHANG } else { libc::WUNTRACED | libc::WCONTINUED };
-        match wait(flags) {
+        match next_change(flags) {
             // They end by themselves when all is passed on, and start nobody.
             Ok((0, _)) if pumps.are_alone() => alone = true,
             Ok((0, _)) => {
@@ -114,7 +114,18 @@ fn watch(target: i32, pipe: RawFd, run: Option<ProcessId>, dir: &NodeDir, pumps:
                 told = true;
             }
             Ok((pid, status)) if pid == target => {
-                tell(pipe, Message::Changed(status));
+                // An end is told before it is collected: should this process be killed between the two, `run` knows, and
+                // has it as a child. Of stops the one that is collected counts, since they come and go.
+                let end = matches!(Change::of_status(status), Change::Ended(_));
+                let status = if end {
+                    tell(pipe, Message::Changed(status));
+                    let _ = collect(pid, flags);
+                    status
+                } else {
+                    let Some(status) = collect(pid, flags) else { continue };
+                    tell(pipe, Message::Changed(status));
+                    status
+                };
                 match Change::of_status(status) {
                     Change::Ended(_) => ended = true,
                     // Somebody continued the program alone, and `run` has stopped with it.
@@ -122,7 +133,11 @@ fn watch(target: i32, pipe: RawFd, run: Option<ProcessId>, dir: &NodeDir, pumps:
                     Change::Stopped(_) => {}
                 }
             }
-            Ok((pid, status)) => pumps.ended(pid, status, &[pipe]),
+            Ok((pid, _)) => {
+                if let Some(status) = collect(pid, flags) {
+                    pumps.ended(pid, status, &[pipe]);
+                }
+            }
             Err(Errno::EINTR) => {}
             Err(_) => return,
         }
@@ -134,12 +149,34 @@ fn continue_run(run: Option<ProcessId>) {
     let _ = handle.map(|handle| handle.signal(Signal::SIGCONT));
 }
 
-/// The next change of any child; pid 0 when there is none for now.
-fn wait(flags: i32) -> Result<(i32, i32), Errno> {
+/// The next change of any child, which is left to be collected; pid 0 when there is none for now.
+fn next_change(flags: i32) -> Result<(i32, i32), Errno> {
+    let flags = flags | libc::WEXITED | libc::WNOWAIT;
+    // SAFETY: zeroes are a valid siginfo, which the kernel fills in; its fields are those of a child's change.
+    unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        Errno::result(libc::waitid(libc::P_ALL, 0, &raw mut info, flags))?;
+        Ok((info.si_pid(), raw_status(info.si_code, info.si_status())))
+    }
+}
+
+/// What `waitpid` would say.
+fn raw_status(code: i32, status: i32) -> i32 {
+    match code {
+        libc::CLD_EXITED => (status & 0xff) << 8,
+        libc::CLD_KILLED => status & 0x7f,
+        libc::CLD_DUMPED => status & 0x7f | 0x80,
+        libc::CLD_CONTINUED => 0xffff,
+        _ => (status & 0xff) << 8 | 0x7f,
+    }
+}
+
+/// Collects a child's change, if it is still to be had.
+fn collect(pid: i32, flags: i32) -> Option<i32> {
     let mut status = 0;
     // SAFETY: a live integer for the status.
-    let pid = unsafe { libc::waitpid(-1, &raw mut status, flags) };
-    Errno::result(pid).map(|pid| (pid, status))
+    let collected = unsafe { libc::waitpid(pid, &raw mut status, flags | libc::WNOHANG) };
+    (collected == pid).then_some(status)
 }
 
 fn tell(pipe: RawFd, message: Message) {

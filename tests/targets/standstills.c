@@ -16,7 +16,10 @@ int main(void) {
     struct pollfd input = {.fd = 0, .events = POLLIN};
     printf("ready\n");
     fflush(stdout);
-    for (long long before = now(); poll(&input, 1, 1) <= 0;) {
+    long long before = now();
+    for (int is_over = 0; !is_over;) {
+        is_over = poll(&input, 1, 1) > 0;
+        /* Also after the last wait, which may have been through a pause. */
         long long after = now();
         if (after - before > 3000000 && count < 100000) {
             gaps[count][0] = before;
