@@ -146,17 +146,34 @@ pub(crate) fn is_locked(fd: c_int) -> Result<bool> {
 
 /// A step of ptrace(2) that takes numbers only.
 pub(crate) fn ptrace(request: u32, tid: i32, data: usize) -> Result<usize> {
-    // SAFETY: the requests that are made (seize, interrupt, detach) take no pointers.
+    // SAFETY: the requests that are made (seize, interrupt, continue, detach) take no pointers.
     unsafe { syscall(libc::SYS_ptrace, [request as usize, tid as usize, 0, data, 0, 0]) }
 }
 
-/// The next news of any child or traced thread: which one, and the raw status; `None` when there is none for now.
-pub(crate) fn wait_any() -> Result<Option<(i32, c_int)>> {
-    let mut status: c_int = 0;
-    let options = (libc::__WALL | libc::WNOHANG) as usize;
-    // SAFETY: a live integer for the status.
-    let tid = unsafe { syscall(libc::SYS_wait4, [usize::MAX, &raw mut status as usize, options, 0, 0, 0]) }?;
-    Ok((tid != 0).then_some((tid as i32, status)))
+/// What has become of a child or of a traced thread.
+pub(crate) struct News {
+    /// Which one.
+    pub(crate) tid: i32,
+    /// Whether it stands in a stop, and has not ended.
+    pub(crate) is_stopped: bool,
+    /// Of a stop: the signal, and above it ptrace's event.
+    pub(crate) status: c_int,
+}
+
+/// The next news of any child or traced thread, which stays news until it is collected by [`wait`]; `None` when there is
+/// none for now.
+pub(crate) fn news_of_any() -> Result<Option<News>> {
+    // SAFETY: any bytes are a record of this kind.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let options =
+        libc::WEXITED | libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL | libc::__WNOTHREAD;
+    let args = [libc::P_ALL as usize, 0, &raw mut info as usize, options as usize, 0, 0];
+    // SAFETY: a live record, which the kernel fills in.
+    unsafe { syscall(libc::SYS_waitid, args) }?;
+    // SAFETY: the fields that the kernel has filled in for a child; else they are zero.
+    let (tid, status) = unsafe { (info.si_pid(), info.si_status()) };
+    let is_stopped = matches!(info.si_code, libc::CLD_TRAPPED | libc::CLD_STOPPED);
+    Ok((tid != 0).then_some(News { tid, is_stopped, status }))
 }
 
 /// Read into a buffer.

@@ -95,8 +95,6 @@ pub(in crate::freeze) struct Entry {
     origin: AtomicU32,
     /// Of a thread: why it could not be held, or 0.
     pub(in crate::freeze) errno: AtomicI32,
-    /// Of a thread: the signal that it was about to take when it was held, or 0.
-    pub(in crate::freeze) signal: AtomicI32,
     stop_sent: AtomicI64,
     confirmed: AtomicI64,
     resumed: AtomicI64,
