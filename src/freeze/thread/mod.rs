@@ -11,7 +11,7 @@
 
 mod pattern;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
@@ -25,7 +25,7 @@ use super::hold::Hold;
 use super::ledger::{Entry, Held, NO_ORIGIN};
 use super::means::Means;
 use super::node_in;
-use crate::process::{ProcessId, stat};
+use crate::process::{ProcessId, Stillness, stat, stillness};
 use crate::{Error, HostInstant, Result, Span, host_clock, raw};
 
 /// How long between two looks at whether the freeze may go on, while nothing happens.
@@ -56,7 +56,8 @@ impl Freezer for ThreadFreezer {
     }
 
     fn check(&self, dir: &Path, processes: &[ProcessId]) -> Result<()> {
-        let all: Vec<Thread> = processes.iter().flat_map(|id| threads(id.pid)).collect();
+        let living = processes.iter().filter(|id| id.is_alive());
+        let all: Vec<Thread> = living.flat_map(|id| threads(*id)).collect();
         if all.iter().any(|thread| self.means_thread(thread)) {
             Ok(())
         } else {
@@ -65,23 +66,24 @@ impl Freezer for ThreadFreezer {
     }
 
     fn freeze(&self, members: &dyn Members, hold: &mut Hold, deadline: HostInstant) -> Result<()> {
-        let mut known = BTreeSet::new();
+        let mut seen = Seen::default();
         loop {
             hold.may_go_on()?;
-            let processes = members.members()?.into_iter().filter(|id| !hold.spares(*id));
-            let all: Vec<Thread> = processes.flat_map(|id| threads(id.pid)).collect();
+            let mut processes = members.members()?;
+            processes.retain(|id| id.is_alive() && !hold.spares(*id));
+            let all: Vec<Thread> = processes.iter().flat_map(|id| threads(*id)).collect();
             let meant: Vec<&Thread> = all.iter().filter(|thread| self.means_thread(thread)).collect();
-            if known.is_empty() && meant.is_empty() && !all.is_empty() {
+            if seen.threads.is_empty() && meant.is_empty() && !all.is_empty() {
                 return Err(self.no_match(&all, hold.dir()));
             }
-            let new: Vec<&Thread> = meant.into_iter().filter(|thread| known.insert(thread.id)).collect();
+            let new: Vec<&Thread> =
+                meant.into_iter().filter(|thread| seen.threads.insert(thread.id)).collect();
             if new.is_empty() {
                 return Ok(());
             }
-            let processes: BTreeSet<ProcessId> =
-                new.iter().filter_map(|new| ProcessId::of(new.pid)).collect();
+            let processes: BTreeSet<ProcessId> = new.iter().map(|new| new.process).collect();
             debugged::refuse(hold.dir(), &processes.into_iter().collect::<Vec<_>>())?;
-            let held: Vec<Held> = new.into_iter().map(Thread::to_be_held).collect();
+            let held: Vec<Held> = new.into_iter().filter_map(|thread| seen.examine(thread, hold)).collect();
             let first = hold.enter(&held, deadline)?;
             hold.guards.ring();
             wait_for_all(hold, first, deadline)?;
@@ -90,6 +92,34 @@ impl Freezer for ThreadFreezer {
             }
         }
     }
+}
+
+/// What a freeze has come across so far.
+#[derive(Default)]
+struct Seen {
+    threads: BTreeSet<ProcessId>,
+    /// Whether the process had been stopped by somebody else.
+    processes: BTreeMap<ProcessId, bool>,
+}
+
+impl Seen {
+    /// What is to be written down of a thread; nothing if its process was found stopped, which is written down once.
+    fn examine(&mut self, thread: &Thread, hold: &Hold) -> Option<Held> {
+        match self.processes.entry(thread.process) {
+            btree_map::Entry::Occupied(seen) => (!seen.get()).then(|| thread.to_be_held()),
+            btree_map::Entry::Vacant(unseen) => {
+                let is_found = *unseen.insert(is_found_stopped(thread.process, hold));
+                let held = if is_found { Held::process(thread.process) } else { thread.to_be_held() };
+                Some(Held { is_found, ..held })
+            }
+        }
+    }
+}
+
+/// Whether somebody else has stopped a process.
+fn is_found_stopped(id: ProcessId, hold: &Hold) -> bool {
+    let stopped = Stillness::Still { by_signal: true };
+    stillness(id) == stopped && !hold.others().have_stopped(id) && stillness(id) == stopped
 }
 
 impl ThreadFreezer {
@@ -112,7 +142,7 @@ impl ThreadFreezer {
 
 /// A thread of a process.
 struct Thread {
-    pid: i32,
+    process: ProcessId,
     /// Its number and start.
     id: ProcessId,
     name: String,
@@ -120,12 +150,13 @@ struct Thread {
 
 impl Thread {
     fn to_be_held(&self) -> Held {
-        let id = ProcessId { pid: self.pid, start_ticks: self.id.start_ticks };
+        let id = ProcessId { pid: self.process.pid, start_ticks: self.id.start_ticks };
         Held { id, tid: self.id.pid, is_found: false, origin: NO_ORIGIN }
     }
 }
 
-fn threads(pid: i32) -> Vec<Thread> {
+fn threads(process: ProcessId) -> Vec<Thread> {
+    let pid = process.pid;
     let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
     let tids = tasks.flatten().filter_map(|task| task.file_name().to_str()?.parse::<i32>().ok());
     tids.filter_map(|tid| {
@@ -133,7 +164,7 @@ fn threads(pid: i32) -> Vec<Thread> {
         let stat = stat::read_task(pid, tid, &mut buffer).filter(|stat| !stat.state.is_gone())?;
         let name = String::from_utf8_lossy(stat.comm).into_owned();
         // The shim's own thread follows the clock for the others, and holds nothing of the program.
-        (stat.comm != b"falseticker").then_some(Thread { pid, id: stat.id(), name })
+        (stat.comm != b"falseticker").then_some(Thread { process, id: stat.id(), name })
     })
     .collect()
 }
@@ -148,7 +179,8 @@ fn wait_for_all(hold: &Hold, first: usize, deadline: HostInstant) -> Result<()> 
         if let Some(entry) = news.iter().find(|entry| !matches!(errno(entry), 0 | libc::ESRCH)) {
             return Err(not_held(entry, Errno::from_raw(errno(entry))));
         }
-        let waiting = news.iter().find(|entry| errno(entry) == 0 && entry.confirmed().is_none());
+        let waits = |entry: &&Entry| !entry.is_found() && errno(entry) == 0 && entry.confirmed().is_none();
+        let waiting = news.iter().find(waits);
         let Some(waiting) = waiting else { return Ok(()) };
         hold.may_go_on()?;
         if host_clock::monotonic() >= deadline {
