@@ -10,6 +10,7 @@
 #![expect(unsafe_code, reason = "memory shared with other freezes")]
 
 use std::os::fd::RawFd;
+use std::sync::atomic::Ordering;
 
 use super::ledger::{Copied, Entry, PATH, Phase, Shared};
 use super::means::Means;
@@ -61,6 +62,16 @@ impl Others {
         let (shared, entry) = self.holder(id, Means::Cgroup)?;
         let origin = shared.origins.get(usize::try_from(entry.origin()).ok()?)?;
         (!origin.is_empty()).then(|| origin.to_bytes())
+    }
+
+    /// Whether another freeze holds by control groups of another version: the kernel counts nobody as frozen whom the other
+    /// one has frozen.
+    pub(super) fn have_groups_but_of(&self, version: u32) -> bool {
+        let of_groups =
+            self.live().filter(|shared| shared.means() == Means::Cgroup && shared.phase() != Phase::Done);
+        of_groups
+            .map(|shared| shared.cgroup_version.load(Ordering::SeqCst))
+            .any(|one| one != 0 && one != version)
     }
 
     fn holder(&self, id: ProcessId, means: Means) -> Option<(&Shared, &Entry)> {

@@ -50,6 +50,14 @@ impl CgroupFreezer {
         CgroupFreezer { hierarchies: Hierarchy::mounted() }
     }
 
+    /// By one version alone.
+    #[cfg(test)]
+    pub(super) fn of_version(version: u32) -> Self {
+        let mut freezer = CgroupFreezer::of_any_version();
+        freezer.hierarchies.retain(|hierarchy| hierarchy.version as u32 == version);
+        freezer
+    }
+
     /// By version 2, if a group can be made there for these processes; and why it is to be preferred. Version 1 is not:
     /// whoever is frozen there cannot even be killed.
     pub(super) fn usable(processes: &[ProcessId]) -> Result<(Self, String)> {
@@ -110,6 +118,9 @@ impl Freezer for CgroupFreezer {
         debugged::refuse(hold.dir(), &all)?;
         let (hierarchy, parent) = self.place(&all)?;
         let group = Group::make(hold, hierarchy.version, &parent)?;
+        if hold.others().have_groups_but_of(hierarchy.version as u32) {
+            return Err(refused(&parent, "another freeze of the node has one of the other version"));
+        }
         // Whoever is taken from the frozen group of another freeze is to stay frozen; else all are to stop at once.
         let is_frozen_first = all.iter().any(|id| hold.others().hold(*id, Means::Cgroup));
         if is_frozen_first {
