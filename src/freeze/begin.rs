@@ -101,7 +101,17 @@ pub fn begin_when(
     plan: &Plan,
     ready: &mut dyn FnMut() -> Result<End>,
 ) -> Result<Frozen> {
-    let (freezer, why) = choose(&plan.how, members)?;
+    begin_by(choose(&plan.how, members)?, dir, members, plan, ready)
+}
+
+/// The same by a freezer that was chosen already, and why it was.
+pub(super) fn begin_by(
+    (freezer, why): (Box<dyn Freezer>, String),
+    dir: &Path,
+    members: &dyn Members,
+    plan: &Plan,
+    ready: &mut dyn FnMut() -> Result<End>,
+) -> Result<Frozen> {
     let mut hold = Hold::take(dir, plan, freezer.means(), &why)?;
     let end = ready()?;
     hold.may_go_on()?;

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Kill all guards with no time for one to replace another.
-fn kill_at_once(guards: &[ProcessId]) {
+pub(super) fn kill_at_once(guards: &[ProcessId]) {
     for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
         for guard in guards {
             signal_to(*guard, signal);

@@ -1,5 +1,6 @@
 //! What this test binary does when a test runs it as another process. As a test of its own it does nothing.
 
+use super::conformance::{Way, count_signals, tick_for_ever};
 use super::*;
 
 #[test]
@@ -15,7 +16,8 @@ fn helper() {
         })
         .collect();
     let members = || Ok(targets.clone());
-    let freeze = |plan: &Plan| begin(&dir, &members, plan).unwrap();
+    let way = std::env::var("FT_WAY").map_or(Way::Signal, |name| Way::named(&name));
+    let freeze = |plan: &Plan| way.begin_of(&dir, &members, plan).unwrap();
     let short = after(Span::from_millis(300));
     match mode.as_str() {
         // Freeze and thaw for ever, to be killed at any instant of it.
@@ -32,6 +34,8 @@ fn helper() {
         "detach" => assert_eq!(freeze(&Plan::default()).detach().unwrap().processes.len(), 1),
         "detach-300ms" => assert_eq!(freeze(&short).detach().unwrap().processes.len(), 1),
         "vfork" => in_vfork(),
+        "ticks" => tick_for_ever(&dir),
+        "signalled" => count_signals(&dir),
         other => panic!("no such helper: {other}"),
     }
 }

@@ -4,6 +4,7 @@
 //! run one at a time: several of them measure.
 
 mod begin;
+mod conformance;
 mod corrupt;
 mod guard;
 mod helper;
