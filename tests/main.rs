@@ -12,6 +12,7 @@ mod early;
 mod evidence;
 mod faults;
 mod freeze;
+mod freezers;
 mod harness;
 mod nodes;
 mod policies;
@@ -23,9 +24,11 @@ mod sandboxes;
 mod settings;
 mod shapes;
 mod shim;
+mod soak;
 mod suspend;
 mod traps;
 mod triggers;
+mod visible;
 mod wait_crowd;
 mod wait_processes;
 mod wait_semantics;
@@ -55,6 +58,9 @@ fn main() -> ExitCode {
         evidence::trials(),
         freeze::trials(),
         traps::trials(),
+        freezers::trials(),
+        soak::trials(),
+        visible::trials(),
         shapes::trials(),
         suspend::trials(),
         run::trials(),

@@ -80,6 +80,12 @@ impl Lab {
         self.nodes.path()
     }
 
+    /// A name for a node that no other lab has: for what nodes of all labs share, control groups above all.
+    pub fn own_name(&self) -> &str {
+        let name = self.nodes().file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.trim_start_matches("falseticker-lab-")
+    }
+
     /// A path for whatever the test needs on a disk.
     pub fn path(&self, name: &str) -> PathBuf {
         self.scratch.path().join(name)

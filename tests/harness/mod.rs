@@ -1,6 +1,8 @@
 //! What the tests are written in: a [`Lab`] with commands, programs and targets, and a [`Spec`] that runs in one.
 
+mod beats;
 mod blocked;
+pub mod cgroups;
 mod command;
 mod lab;
 mod live;
@@ -9,6 +11,7 @@ mod processes;
 mod spec;
 mod target;
 
+pub use beats::Beats;
 pub use blocked::{thread_of, until_blocked};
 pub use command::{Command, Done};
 pub use lab::{Lab, binary};

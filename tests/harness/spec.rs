@@ -11,11 +11,15 @@ use super::Lab;
 pub struct Spec {
     sentence: String,
     needs: Vec<(&'static str, &'static str)>,
+    possible: Vec<Possible>,
 }
+
+/// Whether something can be shown on this machine; if not, why.
+type Possible = fn() -> Result<(), String>;
 
 /// Begins one.
 pub fn spec(sentence: impl Into<String>) -> Spec {
-    Spec { sentence: sentence.into(), needs: Vec::new() }
+    Spec { sentence: sentence.into(), needs: Vec::new(), possible: Vec::new() }
 }
 
 thread_local! {
@@ -40,10 +44,16 @@ impl Spec {
         self
     }
 
+    /// It can be shown on machines alone of which this is true; elsewhere it is reported as ignored, with the reason.
+    pub fn where_possible(mut self, possible: Possible) -> Self {
+        self.possible.push(possible);
+        self
+    }
+
     /// How it is shown.
     pub fn shown_by(self, show: impl FnOnce(&Lab) + Send + 'static) -> Trial {
-        let needs = self.needs;
-        Trial::ignorable_test(self.sentence, move || {
+        let Spec { sentence, needs, possible } = self;
+        Trial::ignorable_test(sentence, move || {
             for (program, package) in needs {
                 if !is_installed(program) {
                     let reason = format!("{program} is not installed: apt-get install {package}");
@@ -52,6 +62,9 @@ impl Spec {
                     }
                     return Ok(Completion::ignored_with(reason));
                 }
+            }
+            if let Some(reason) = possible.iter().find_map(|possible| possible().err()) {
+                return Ok(Completion::ignored_with(reason));
             }
             let lab = Lab::new();
             let shown = catch_unwind(AssertUnwindSafe(|| show(&lab)));

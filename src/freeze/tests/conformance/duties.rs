@@ -225,3 +225,42 @@ fn all_die_while_they_are_held() {
         expect_nothing_left(dir.path(), &format!("{way:?}"));
     }
 }
+
+#[test]
+fn parents_in_vfork_are_held_or_the_freeze_says_that_they_cannot_be() {
+    let _alone = alone();
+    for way in Way::here() {
+        let dir = tempfile::tempdir().unwrap();
+        let parent = Target::helper("vfork", dir.path(), &[]);
+        let members = families(&[parent.id]);
+        until("both are in vfork", || {
+            members().unwrap().len() == 4 && parents_in_vfork(&members().unwrap()) == 2
+        });
+        let plan = Plan { stop_within: Span::from_secs(1), ..Plan::default() };
+        let begun = way.begin_of(dir.path(), &members, &plan);
+        println!("{way:?}: {begun:?}");
+        match begun {
+            Ok(frozen) => {
+                let held: BTreeSet<ProcessId> = frozen.report().processes.iter().map(|one| one.id).collect();
+                assert_eq!(held.len(), 4, "{way:?}");
+                frozen.thaw().unwrap();
+            }
+            Err(why) => {
+                // The kernel does not stop a thread for its tracer there.
+                assert_eq!(way, Way::Thread, "{why}");
+                assert!(why.why().contains("in state D"), "{why}");
+            }
+        }
+        assert_eq!(parents_in_vfork(&members().unwrap()), 2, "{way:?}");
+        expect_nothing_left(dir.path(), &format!("{way:?}"));
+    }
+}
+
+/// How many threads wait in `vfork`.
+fn parents_in_vfork(all: &[ProcessId]) -> usize {
+    let tasks = all.iter().flat_map(|id| {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", id.pid)).into_iter().flatten().flatten();
+        tasks.map(|task| std::fs::read_to_string(task.path().join("stat")).unwrap_or_default())
+    });
+    tasks.filter(|stat| stat.contains(") D ")).count()
+}
