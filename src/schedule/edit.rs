@@ -48,7 +48,7 @@ pub fn add_fault(
     Ok(new)
 }
 
-fn is_temporary(kind: Kind) -> bool {
+pub(super) fn is_temporary(kind: Kind) -> bool {
     matches!(kind, Kind::Slew | Kind::Stall | Kind::Strobe)
 }
 

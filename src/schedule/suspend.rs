@@ -16,7 +16,7 @@ use falseticker_page::layout::Clock;
 use falseticker_page::schedule::value;
 use falseticker_page::time::{HostInstant, Rate, Span};
 
-use super::edit::{lay, push};
+use super::edit::{is_temporary, lay, push};
 use super::plan::{compile, slew_length};
 use super::tables::{Captured, Tables};
 use crate::error::{Error, Result};
@@ -31,8 +31,17 @@ pub fn suspend(old: &Tables, captured: &Captured, from: HostInstant, suspend: &S
         let why = "it is suspended already";
         return Err(Error::not_applied("suspend the node", why).remedy("wait for its end, or thaw the node"));
     }
-    let mut new = old.clone();
     let until = from.saturating_add(suspend.length);
+    // A temporary fault ends when the next one begins, so the clocks would run on before the programs do.
+    let begins_meanwhile = |change: &Change| {
+        !change.cancelled && is_temporary(change.kind) && from < change.at && change.at < until
+    };
+    if old.changes.iter().any(|change| change.clocks & CLOCKS != 0 && begins_meanwhile(change)) {
+        let why = "a slew that is planned for its clocks would begin before the suspend ends";
+        return Err(Error::not_applied("suspend the node", why)
+            .remedy("suspend it for less, wait until the slew has begun, or heal the node"));
+    }
+    let mut new = old.clone();
     push(&mut new, Kind::Suspend, CLOCKS, from, until, (0, 0));
     let id = new.last_change.wrapping_sub(1);
     let wall = lost(&new, captured, Clock::Wall, id, from)?;

@@ -110,16 +110,15 @@ pub(super) fn wait(node: &Node, roll: Roll, generation: u64, limit: HostInstant)
         if now >= limit {
             // Whoever became another program meanwhile is not to answer.
             let reached = node.look()?.reached;
-            let silent: Vec<String> = open
-                .iter()
-                .filter(|(row, _)| reached.values().any(|one| one.row == Some(*row)))
-                .map(|(_, pid)| pid.to_string())
-                .collect();
-            if silent.is_empty() && unread.is_empty() {
-                return Ok(Vec::new());
+            let (waited_for, others): (Vec<_>, Vec<_>) =
+                open.into_iter().partition(|(row, _)| reached.values().any(|one| one.row == Some(*row)));
+            if waited_for.is_empty() {
+                dead.extend(others.into_iter().map(|(row, _)| row));
+                continue;
             }
+            let pids: Vec<String> = waited_for.iter().map(|(_, pid)| pid.to_string()).collect();
             let why =
-                format!("process {} did not say in time that its timers have followed", silent.join(", "));
+                format!("process {} did not say in time that its timers have followed", pids.join(", "));
             return Err(Error::not_applied(format_args!("suspend node {}", node.name()), why)
                 .remedy("try again when the machine is less loaded, or for longer"));
         }

@@ -21,7 +21,7 @@ pub use follow::Unfollowed;
 use crate::fault::Suspend;
 use crate::freeze::{self, Ended, FreezeReport, Frozen, Thawed};
 use crate::node::{NodeDir, Published};
-use crate::schedule::suspend as tables;
+use crate::schedule::{Tables, suspend as tables};
 use crate::units::format_span;
 use crate::{Error, ErrorKind, HostInstant, Node, Rate, Result, Span, host_clock};
 use falseticker_page::change::{Change, Kind};
@@ -231,14 +231,14 @@ impl Suspended<'_> {
     pub fn wait(mut self) -> Result<Option<Thawed>> {
         let thawed = self.frozen.take().map(Frozen::wait_and_thaw).transpose()?;
         if thawed.as_ref().is_some_and(|thawed| thawed.ended != Ended::AsPlanned) {
-            end_standstill(self.node)?;
+            end_standstill(self.node, Some(self.report.change))?;
         }
         Ok(thawed)
     }
 
     /// Wakes it now: its clocks run on, and then its processes.
     pub fn wake(mut self) -> Result<Option<Thawed>> {
-        let ended = end_standstill(self.node);
+        let ended = end_standstill(self.node, Some(self.report.change));
         let thawed = self.frozen.take().map(Frozen::thaw).transpose()?;
         ended.map(|_| thawed)
     }
@@ -247,7 +247,7 @@ impl Suspended<'_> {
 impl Drop for Suspended<'_> {
     fn drop(&mut self) {
         if self.frozen.is_some()
-            && let Err(error) = end_standstill(self.node)
+            && let Err(error) = end_standstill(self.node, Some(self.report.change))
         {
             tracing::warn!(%error, "a node's clocks stand still until their planned end");
         }
@@ -267,14 +267,20 @@ impl Correction {
     }
 }
 
-/// Ends the standstill of a node's clocks; when that took effect, if they stood still.
-fn end_standstill(node: &Node) -> Result<Option<HostInstant>> {
+/// Ends the standstill of a node's clocks, or `only` that of a change; when that took effect, if they stood still. (Whoever
+/// was woken by another command may look when the node is suspended anew: that one is not his.)
+fn end_standstill(node: &Node, only: Option<u32>) -> Result<Option<HostInstant>> {
+    let is_meant = |tables: &Tables, at| {
+        tables::in_force(tables, at).is_some_and(|change| only.is_none_or(|id| id == change.id))
+    };
     let now = node.tables()?;
     // One that was just published may not have begun.
-    if tables::in_force(&now, host_clock::monotonic().max(now.from)).is_none() {
+    if !is_meant(&now, host_clock::monotonic().max(now.from)) {
         return Ok(None);
     }
-    let published = node.publish(Span::ZERO, &mut tables::wake)?;
+    let published = node.publish(Span::ZERO, &mut |old, captured, from| {
+        if is_meant(old, from) { tables::wake(old, captured, from) } else { Ok(None) }
+    })?;
     let at = published.map(|published| published.at);
     if let Some(at) = at {
         host_clock::sleep_until(at);
@@ -285,7 +291,7 @@ fn end_standstill(node: &Node) -> Result<Option<HostInstant>> {
 /// Ends the standstill of a node that is about to be thawed before its time. Thawing does not depend on it.
 pub fn wake_early(dir: &NodeDir) {
     let ended = Lock::take(dir.path(), false).and_then(|attempt| match attempt {
-        Attempt::Taken(_lock) => end_standstill(&Node::of_dir(dir.clone())?),
+        Attempt::Taken(_lock) => end_standstill(&Node::of_dir(dir.clone())?, None),
         // A command that is still freezing it calls its suspend off when that fails.
         Attempt::Busy | Attempt::Absent => Ok(None),
     });
@@ -299,7 +305,7 @@ pub fn sweep(dir: &NodeDir) -> Result<()> {
     if let Attempt::Taken(_lock) = Lock::try_take(dir.path(), false)?
         && freeze::records(dir.path())?.is_empty()
     {
-        end_standstill(&Node::of_dir(dir.clone())?)?;
+        end_standstill(&Node::of_dir(dir.clone())?, None)?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use falseticker_page::trap::{On, Trap};
 use super::armed::{Armed, Shared};
 use super::{AHEAD, Plan};
 use crate::node::{Node, NodeDir, memory, slots};
-use crate::process::ProcessId;
+use crate::process::{ProcessId, stillness};
 use crate::{Error, Result, Span, host_clock};
 
 /// The byte of the page's file that is locked by who arms: the first after those that stand for slots.
@@ -94,7 +94,17 @@ fn take_lock(dir: &NodeDir, page: &Page, attempted: &str) -> Result<Lock> {
             host_clock::sleep(Span::from_millis(1));
             continue;
         }
-        let who = controller(page).map_or(String::new(), |pid| format!(" by process {pid}"));
+        let controller = controller(page);
+        // What a stopped command has armed is over soon, but its right to arm is not.
+        if let Some(pid) = controller
+            && ProcessId::of(pid).is_some_and(|id| stillness(id).is_still())
+        {
+            let why = format_args!("another trap is the business of process {pid}, which is stopped");
+            return Err(Error::not_applied(attempted, why).remedy(format_args!(
+                "continue that command, or end it: kill -CONT {pid}, kill -KILL {pid}"
+            )));
+        }
+        let who = controller.map_or(String::new(), |pid| format!(" by process {pid}"));
         return Err(Error::not_applied(attempted, format_args!("another trap is armed in it already{who}"))
             .remedy(format_args!("end that first: falseticker thaw {}", dir.name())));
     }

@@ -6,13 +6,13 @@
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 
 use falseticker_page::evidence::Evidence;
 use falseticker_page::layout::{FLAG_MONO_TRAP, Page};
 use falseticker_page::time::HostInstant;
-use falseticker_page::trap::{self, FIRINGS, On, TrapLog};
+use falseticker_page::trap::{self, FIRINGS, On, TrapCell, TrapLog};
 use nix::errno::Errno;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
@@ -85,13 +85,14 @@ impl Shared {
     /// the fast way, all are sent by the trap anew.
     fn renew(&self) {
         let trap = &self.page.header.trap;
-        let (now, until) = (host_clock::monotonic(), trap.armed_until());
-        trap.renew(now.saturating_add(AHEAD));
+        let until = trap.armed_until();
+        trap.renew(host_clock::monotonic().saturating_add(AHEAD));
         if self.on == On::Mono {
             // Somebody who ended the last one may have cleared it a moment after it was set.
-            self.page.header.flags.fetch_or(FLAG_MONO_TRAP, Ordering::AcqRel);
+            flag_mono(&self.page.header.flags, trap, self.id);
         }
-        if now.saturating_add(RENEWED_EVERY) >= until
+        // Looked at afterwards: this thread may have been stopped before it said so.
+        if host_clock::monotonic().saturating_add(RENEWED_EVERY) >= until
             && let Err(why) = republish(&self.dir, &self.page)
         {
             tracing::warn!("a trap may be passed by: {why}");
@@ -104,9 +105,19 @@ impl Shared {
     }
 }
 
+/// Sends reads of the monotonic clock by the trap, if that is armed still. Who ends it takes its id away first and the flag
+/// after that: so if the flag was taken away before it was set here, the id is seen to be gone.
+pub(super) fn flag_mono(flags: &AtomicU32, trap: &TrapCell, id: u32) {
+    flags.fetch_or(FLAG_MONO_TRAP, Ordering::AcqRel);
+    if trap.id() != id {
+        flags.fetch_and(!FLAG_MONO_TRAP, Ordering::AcqRel);
+    }
+}
+
 fn disarm(page: &Page, id: u32) -> bool {
+    let was_armed = page.header.trap.disarm(id);
     page.header.flags.fetch_and(!FLAG_MONO_TRAP, Ordering::AcqRel);
-    page.header.trap.disarm(id)
+    was_armed
 }
 
 /// Lets every thread of a node go that is held.

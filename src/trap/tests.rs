@@ -1,5 +1,11 @@
 //! What is refused before anything is touched.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use falseticker_page::layout::{FLAG_MONO_TRAP, FLAG_MONOTONIC};
+use falseticker_page::trap::TrapCell;
+
+use super::armed::flag_mono;
 use super::*;
 
 #[test]
@@ -44,4 +50,14 @@ fn a_probability_is_its_share_of_all_hashes() {
     assert_eq!(threshold(1.0), u64::MAX);
     assert_eq!(threshold(0.5), (1 << 63) - 1);
     assert_eq!(threshold(1e-30), 0);
+}
+
+#[test]
+fn who_renews_a_trap_that_was_just_ended_leaves_no_flag_behind() {
+    let (flags, trap) = (AtomicU32::new(FLAG_MONOTONIC), TrapCell::default());
+    flag_mono(&flags, &trap, 1);
+    assert_eq!(flags.load(Ordering::Relaxed), FLAG_MONOTONIC);
+    // An id is what it is armed by, and 0 is that of nothing.
+    flag_mono(&flags, &trap, 0);
+    assert_eq!(flags.load(Ordering::Relaxed), FLAG_MONOTONIC | FLAG_MONO_TRAP);
 }

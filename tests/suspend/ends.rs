@@ -16,6 +16,7 @@ pub fn trials(of: impl Fn(&str) -> Spec) -> Vec<libtest_mimic::Trial> {
         of("SIGKILL at any instant leaves clocks that run and programs that run")
             .shown_by(killed_at_any_instant),
         of("Ctrl-C, thaw and heal wake the node and its clocks").shown_by(woken),
+        of("a command whose suspend was ended leaves the next one alone").shown_by(late_command),
         of("when the guards are killed too, the next command wakes it").shown_by(guards_killed),
         of("a process whose timers do not follow calls it off, and the clocks are as before")
             .shown_by(called_off),
@@ -107,6 +108,30 @@ fn woken(lab: &Lab) {
         near("the wall clock in the end", wall_at(lab, mono() + 400 * MILLISECOND), 0);
         near("the monotonic clock in the end", offsets(lab)[1], lost);
     }
+    assert_eq!(live.finish(), 0);
+}
+
+fn late_command(lab: &Lab) {
+    let mut live = watch(lab, "glibc", &[]);
+    let (mut first, _) = foreground(lab, &["--for", "1h"]);
+    // Long enough to be told from no pause.
+    let long_enough = Span::from_millis(400);
+    host_clock::sleep(long_enough);
+    // It hears of its end only when there is another one.
+    first.signal(Signal::SIGSTOP);
+    lab.falseticker(["thaw", "a"]).expect_code(0);
+    woke(&mut live);
+    let (mut second, _) = foreground(lab, &["--for", "1h"]);
+    first.signal(Signal::SIGCONT);
+    assert_eq!(first.end(), 0);
+    let status = lab.status("a");
+    let stands = |change: &Value| change["fault"] == "suspend 1h" && change["state"] == "in force";
+    let changes = status["changes"].as_array();
+    assert!(changes.is_some_and(|changes| changes.iter().any(stands)), "its clocks run: {status}");
+    host_clock::sleep(long_enough);
+    second.signal(Signal::SIGINT);
+    assert_eq!(second.end(), 130);
+    woke(&mut live);
     assert_eq!(live.finish(), 0);
 }
 

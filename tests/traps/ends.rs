@@ -83,6 +83,9 @@ fn stopped_for_a_while(lab: &Lab) {
     eventually("the end of the trap", || lab.status("a")["trap"].is_null().then_some(()));
     // These are not counted, and take the fast way from the first on.
     assert!(reader.held("read 5000").is_empty());
+    // Nobody else may arm meanwhile, and a thaw would not change that.
+    let refused = lab.falseticker(["freeze", "a", "--on-read", "wall", "--for", "1s"]).expect_code(3);
+    refused.expect_error(&format!("kill -CONT {}", live.pid()));
     live.signal(Signal::SIGCONT);
     eventually("the trap", || lab.status("a")["trap"]["armed"].as_object().map(drop));
     let held = eventually("a held read", || Some(reader.held("read 50")).filter(|held| !held.is_empty()));

@@ -203,8 +203,7 @@ impl Run<'_> {
     /// Tells of a thread that is held, and freezes the rest of the node where that was asked for.
     fn tell(&mut self, firing: Firing) -> Result<Woken> {
         self.output.say(&line(&firing))?;
-        let in_a_pause = |pause: &Value| pause["last_confirmed_ns"].as_i64() > Some(firing.at.as_nanos());
-        let covered = self.told.last().and_then(|last| last.pause.as_ref()).is_some_and(in_a_pause);
+        let covered = is_covered(&self.told, &firing);
         let mut told = Told { firing, pause: None, is_over: false };
         let mut woken = Woken::Ended;
         if let (Hold::Node(length), false) = (self.armed.plan().hold, covered) {
@@ -303,6 +302,12 @@ impl Run<'_> {
     }
 }
 
+/// Whether the node's last pause began after this thread was held: it stood still with the rest then.
+fn is_covered(told: &[Told], firing: &Firing) -> bool {
+    let last = told.iter().rev().find_map(|told| told.pause.as_ref());
+    last.is_some_and(|pause| pause["last_confirmed_ns"].as_i64() > Some(firing.at.as_nanos()))
+}
+
 /// "node a: the 3rd read of wall from now on is held, for 5s".
 fn headline(node: &Node, plan: &Plan) -> String {
     let whom = match plan.pick {
@@ -377,4 +382,30 @@ fn to_json(node: &Node, armed: &Armed, told: &[Told], how: &str) -> Value {
         "firings": firings.collect::<Vec<_>>(),
         "ended": how,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_who_were_held_before_a_pause_are_covered_by_it() {
+        let held = |at| Firing {
+            pid: 1,
+            tid: 2,
+            is_of_this_namespace: true,
+            command: String::new(),
+            number: 1,
+            at: HostInstant::from_nanos(at),
+            until: HostInstant::from_nanos(at + 1_000),
+            ended: None,
+            refused: None,
+        };
+        let told = |at, pause| Told { firing: held(at), pause, is_over: false };
+        let told = [told(10, Some(json!({ "last_confirmed_ns": 50 }))), told(20, None)];
+        assert!(!is_covered(&[], &held(10)));
+        assert!(is_covered(&told[..1], &held(20)));
+        assert!(is_covered(&told, &held(30)), "the pause before the last firing");
+        assert!(!is_covered(&told, &held(60)));
+    }
 }

@@ -142,6 +142,17 @@ fn a_strobe_ends_and_a_temporary_fault_during_it_is_refused() {
 }
 
 #[test]
+fn a_correction_by_a_slew_that_would_begin_during_the_next_one_is_refused() {
+    let node = || Node::new().suspend(1_000, 1, by_slew(2));
+    let again = |length| Suspend { length: secs(length), wall: WallAfter::Stale };
+    let why = suspend(&node().0, &captured(), at(2_500), &again(5)).unwrap_err();
+    assert!(why.help().is_some());
+    // One that ends before, and one that comes when it has begun, stand still to their ends.
+    assert_eq!(node().suspend(2_500, 1, WallAfter::Stale).ahead(3_500), [-2_000, -2_000, 0]);
+    assert_eq!(node().suspend(4_000, 5, WallAfter::Stale).ahead(9_000), [-6_000, -6_000, 0]);
+}
+
+#[test]
 fn woken_sooner_it_has_lost_less_and_is_corrected_sooner() {
     for wall in [BY_STEP, by_slew(2)] {
         let node = Node::new().suspend(1_000, 5, wall).wake(2_500);
