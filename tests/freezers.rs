@@ -195,7 +195,8 @@ fn holds(lab: &Lab, way: &'static str) {
     beats.expect_still();
     assert_eq!(pause(lab)["how"], way);
     let said = lab.falseticker(["status", lab.own_name()]).expect_code(0).stdout;
-    assert!(way == "signal" || said.contains(&format!("by {way}")), "{said}");
+    let words = [("cgroup", "(by cgroup)"), ("thread", "threads of 1 process")];
+    assert!(words.iter().all(|(of, words)| *of != way || said.contains(words)), "{said}");
     lab.falseticker(["thaw", lab.own_name()]).expect_code(0);
     beats.expect_running();
     let done = lab

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use falseticker::freeze::Record;
 use falseticker::node::{BaseDir, NodeDir, NodeName};
 use falseticker::trap::Released;
-use falseticker::{Result, freeze, suspend, trap};
+use falseticker::{Error, Result, freeze, suspend, trap};
 use serde_json::{Value, json};
 
 use super::output::Reply;
@@ -27,8 +27,15 @@ pub struct Args {
 /// Lets a node's processes go on, whatever state its page is in.
 pub fn thaw(args: &Args) -> Result<Reply> {
     let dir = NodeDir::open(&BaseDir::find()?, &args.node)?;
-    suspend::wake_early(&dir);
+    let is_beginning = suspend::wake_early(&dir);
     let ended = freeze::thaw(dir.path())?;
+    if is_beginning && ended.is_empty() {
+        return Err(Error::not_applied(
+            format_args!("thaw node {}", args.node),
+            "a suspend of it is just beginning",
+        )
+        .remedy("try again when it has begun"));
+    }
     let pids = pids(&ended);
     let released = trap::release(&dir)?;
     let mut said = Vec::new();

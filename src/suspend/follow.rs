@@ -92,6 +92,7 @@ pub(super) fn wait(node: &Node, roll: Roll, generation: u64, limit: HostInstant)
     let Roll { mut dead, mut silent, .. } = roll;
     let unread_limit = host_clock::monotonic().saturating_add(UNREAD_LIMIT).min(limit);
     let mut look_again = host_clock::monotonic().saturating_add(PACE);
+    let mut look_closer = host_clock::monotonic().saturating_add(SLOW);
     loop {
         let count = counter.load(Ordering::Acquire);
         let head = |row: usize| evidence.heads.get(row);
@@ -107,13 +108,14 @@ pub(super) fn wait(node: &Node, roll: Roll, generation: u64, limit: HostInstant)
             silent.extend(unread.into_iter().map(|(_, pid)| Unfollowed { pid, why }));
             return Ok(silent);
         }
-        if now >= limit {
+        if now >= limit || now >= look_closer {
+            look_closer = HostInstant::MAX;
             // Whoever became another program meanwhile is not to answer.
             let reached = node.look()?.reached;
             let (waited_for, others): (Vec<_>, Vec<_>) =
                 open.into_iter().partition(|(row, _)| reached.values().any(|one| one.row == Some(*row)));
-            if waited_for.is_empty() {
-                dead.extend(others.into_iter().map(|(row, _)| row));
+            dead.extend(others.into_iter().map(|(row, _)| row));
+            if waited_for.is_empty() || now < limit {
                 continue;
             }
             let pids: Vec<String> = waited_for.iter().map(|(_, pid)| pid.to_string()).collect();
@@ -130,6 +132,9 @@ pub(super) fn wait(node: &Node, roll: Roll, generation: u64, limit: HostInstant)
         raw::futex_wait(counter, count, pause.as_nanos());
     }
 }
+
+/// After how long it is looked whether somebody has become another program, who will not answer.
+const SLOW: Span = Span::from_millis(100);
 
 fn is_gone(pid: i32) -> bool {
     ProcessId::of(pid).is_none_or(|id| !id.is_alive())

@@ -288,16 +288,19 @@ fn end_standstill(node: &Node, only: Option<u32>) -> Result<Option<HostInstant>>
     Ok(at)
 }
 
-/// Ends the standstill of a node that is about to be thawed before its time. Thawing does not depend on it.
-pub fn wake_early(dir: &NodeDir) {
+/// Ends the standstill of a node that is about to be thawed before its time. Thawing does not depend on it. Whether a suspend is
+/// just beginning, which this cannot end.
+pub fn wake_early(dir: &NodeDir) -> bool {
     let ended = Lock::take(dir.path(), false).and_then(|attempt| match attempt {
-        Attempt::Taken(_lock) => end_standstill(&Node::of_dir(dir.clone())?, None),
+        Attempt::Taken(_lock) => end_standstill(&Node::of_dir(dir.clone())?, None).map(|_| false),
         // A command that is still freezing it calls its suspend off when that fails.
-        Attempt::Busy | Attempt::Absent => Ok(None),
+        Attempt::Busy => Ok(true),
+        Attempt::Absent => Ok(false),
     });
-    if let Err(error) = ended {
+    ended.unwrap_or_else(|error| {
         tracing::warn!(%error, "the node's clocks were not looked after");
-    }
+        false
+    })
 }
 
 /// Ends a standstill whose processes run: its command died before they were frozen, or its guards were killed.

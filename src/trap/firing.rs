@@ -47,7 +47,8 @@ impl Firing {
             command: words.map(|words| words.join(" ")).unwrap_or_default(),
             number: firing.ticket,
             at: firing.at,
-            until: firing.until,
+            // The record is the program's to write: no thread is waited for longer than one can be held.
+            until: firing.until.min(host_clock::monotonic().saturating_add(trap::LONGEST)),
             ended: firing.ended,
             refused: firing.refused.map(refusal),
         }
