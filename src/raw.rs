@@ -203,6 +203,16 @@ pub(crate) fn settle_as(name: &CStr) {
     }
 }
 
+/// Have the kernel do by default what a signal asks for. To whoever ignores SIGCHLD it does not say that a traced thread has
+/// stopped.
+pub(crate) fn reset_signal(signal: c_int) -> Result<usize> {
+    // As the kernel has it: the handler (SIG_DFL), flags, no restorer, the mask.
+    let default = [0_u64; 4];
+    let args = [signal as usize, default.as_ptr() as usize, 0, size_of::<SignalSet>(), 0, 0];
+    // SAFETY: a live record, which is read.
+    unsafe { syscall(libc::SYS_rt_sigaction, args) }
+}
+
 /// Run before all ordinary processes, where that is allowed (CAP_SYS_NICE). A new session is a new group of the scheduler's
 /// (`sched_autogroup_enabled`), and beside others that compute such a group was seen to wait for more than a second.
 pub(crate) fn come_first() {

@@ -290,7 +290,9 @@ fn slow_listener(lab: &Lab) {
     eventually("the listener stands still", || (state_of(listener.pid()) == Some('T')).then_some(()));
     live.say("go");
     live.line_where(|line| line == "over");
+    let over = std::time::Instant::now();
     assert_eq!(live.end(), 0);
+    assert!(over.elapsed() < Duration::from_secs(8), "it waited for its listener, who has 10 s");
     listener.signal(Signal::SIGCONT);
     assert_eq!(listener.end(), 3);
     let report = listener.transcript().report();

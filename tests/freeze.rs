@@ -6,7 +6,7 @@ use libtest_mimic::Trial;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::harness::{Lab, Live, alive, count_of, eventually, spec, state_of};
+use crate::harness::{Lab, Live, alive, binary, count_of, eventually, spec, state_of};
 
 /// Within which everything runs again when whoever held it is killed. A busy machine may keep a process that is free to run
 /// from running: so three of four times are asked to be within it.
@@ -30,6 +30,7 @@ pub fn trials() -> Vec<Trial> {
             .shown_by(counted),
         of("the wall clock runs on while a node is frozen").shown_by(clock_runs_on),
         of("a node without processes cannot be frozen").shown_by(nobody),
+        of("threads are held though the command was started with SIGCHLD ignored").shown_by(children_ignored),
     ]
 }
 
@@ -309,4 +310,13 @@ fn nobody(lab: &Lab) {
     lab.falseticker(["create", "a"]).expect_code(0);
     lab.falseticker(["freeze", "a"]).expect_code(3);
     lab.falseticker(["remove", "a"]).expect_code(0);
+}
+
+fn children_ignored(lab: &Lab) {
+    let _tree = Tree::start(lab, 10);
+    let frozen = ["--ignore-signal=CHLD", binary(), "freeze", "a", "--how", "thread", "--for", "50ms"];
+    // The first stops may be there already when the holder first looks, of which no signal needs to tell.
+    for _ in 0..5 {
+        lab.command("env", frozen).done().expect_code(0);
+    }
 }

@@ -91,7 +91,11 @@ fn thaw_slot(dir: &Path, slot: Slot) -> Result<Option<Record>> {
             resume_stale(dir, slot)?;
             break;
         }
-        if shared.phase() == Phase::Done || shared.began() != began {
+        if shared.began() != began {
+            // It is over, and another freeze, which is to stay, has its slot and its ledger.
+            return Ok(None);
+        }
+        if shared.phase() == Phase::Done {
             break;
         }
         let guards = lock.holders().guards;

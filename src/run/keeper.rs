@@ -136,6 +136,8 @@ fn watch(target: i32, pipe: RawFd, run: Option<ProcessId>, dir: &NodeDir, pumps:
             Ok((pid, _)) => {
                 if let Some(status) = collect(pid, flags) {
                     pumps.ended(pid, status, &[pipe]);
+                    // Who is left now tells listeners the rest, for which `run` does not wait.
+                    alone &= !pumps.is_empty();
                 }
             }
             Err(Errno::EINTR) => {}

@@ -83,6 +83,7 @@ impl<'a> Watch<'a> {
         let _ = raw::setsid();
         raw::settle_as(c"ft-guard");
         self.close_all_others();
+        let _ = raw::reset_signal(libc::SIGCHLD);
         let own = own_pid();
         self.ledger.set_session(own);
         let set = [libc::SIGTERM, libc::SIGCHLD].map(|signal| 1 << (signal - 1));

@@ -104,6 +104,7 @@ impl Capture {
         }
         self.program.push((end, first));
         let (asked, asks) = UnixStream::pair().map_err(|why| failed(errno_of(&why)))?;
+        asks.set_nonblocking(true).map_err(|why| failed(errno_of(&why)))?;
         let (door, path) = sockets::bind(dir, numbers)?;
         self.held.asks.push(asks);
         self.streams.push(Stream { source, sink, door, path, asked, is_terminal });
@@ -157,8 +158,10 @@ enum Answer {
 
 fn ask(asks: &UnixStream, question: u8, other: Option<BorrowedFd<'_>>) -> Answer {
     let mut answer = [0; 64];
-    if (&mut &*asks).write_all(&[question]).is_err() {
-        return Answer::Given;
+    match (&mut &*asks).write_all(&[question]) {
+        // A pump that is stopped has questions enough; whoever waits here must see signals.
+        Err(why) if why.kind() != std::io::ErrorKind::WouldBlock => return Answer::Given,
+        _ => {}
     }
     let entry = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
     let mut fds = [entry(asks.as_raw_fd()), entry(other.map_or(-1, |other| other.as_raw_fd()))];

@@ -75,6 +75,11 @@ impl Pumps {
         }
     }
 
+    /// Whether none is left.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether some of them run, and nobody else is below this process.
     pub fn are_alone(&self) -> bool {
         let (Some(own), Ok(table)) = (ProcessId::own(), Table::scan()) else { return false };
