@@ -164,7 +164,7 @@ impl Hold {
             _ => undo(shared, self.handle.as_raw_fd(), self.slot),
         };
         let confirmed = match undone {
-            Ok(()) => confirm_running(shared, &self.others()),
+            Ok(()) => confirm_running(shared, self.handle.as_raw_fd(), self.slot),
             Err(errno) => Err(Error::not_applied(format_args!("thaw {}", self.node()), errno.desc())),
         };
         let (first_resumed, last_resumed) = resumed(shared.held()).unwrap_or((now, now));

@@ -4,7 +4,7 @@
 //! say that it is over; once the lock is free, whoever takes it finishes what the dead began.
 
 use std::fs::File;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
 
 use nix::sys::signal::Signal;
@@ -113,8 +113,7 @@ fn thaw_slot(dir: &Path, slot: Slot) -> Result<Option<Record>> {
             None => host_clock::sleep(Span::from_millis(1)),
         }
     }
-    let others = Others::look(open(dir)?.as_raw_fd(), slot);
-    confirm_running(shared, &others)?;
+    confirm_running(shared, open(dir)?.as_raw_fd(), slot)?;
     Ok(Some(Record::of(shared, None)))
 }
 
@@ -149,7 +148,7 @@ pub(super) fn resume_stale(dir: &Path, slot: Slot) -> Result<Option<Record>> {
             _ => error,
         }
     })?;
-    confirm_running(shared, &Others::look(handle.as_raw_fd(), slot)).map_err(|error| {
+    confirm_running(shared, handle.as_raw_fd(), slot).map_err(|error| {
         let thaw = refused(error.why());
         error.help().map_or(thaw.clone(), |help| thaw.remedy(help))
     })?;
@@ -167,16 +166,17 @@ fn send(id: ProcessId, signal: Signal) -> Result<()> {
 }
 
 /// See that nobody in a ledger is stopped whom no other freeze holds; when that was. Call it after they have been resumed.
-pub(super) fn confirm_running(shared: &Shared, others: &Others) -> Result<HostInstant> {
+pub(super) fn confirm_running(shared: &Shared, dir: RawFd, slot: Slot) -> Result<HostInstant> {
     if shared.means() != Means::Signal {
         return Ok(host_clock::monotonic());
     }
     let held: Vec<ProcessId> = shared.held().map(Entry::id).collect();
+    // Others are looked at after the processes: a freeze that has begun meanwhile is in its ledger before it stops anybody.
     let stopped = |ids: &[ProcessId]| -> Vec<ProcessId> {
-        let still = |id: &ProcessId| {
-            stillness(*id) == Stillness::Still { by_signal: true } && !others.hold(*id, Means::Signal)
-        };
-        ids.iter().copied().filter(still).collect()
+        let still = |id: &ProcessId| stillness(*id) == Stillness::Still { by_signal: true };
+        let left: Vec<ProcessId> = ids.iter().copied().filter(still).collect();
+        let others = Others::look(dir, slot);
+        left.into_iter().filter(|id| !others.hold(*id, Means::Signal)).collect()
     };
     let until = host_clock::monotonic().saturating_add(RUN_LIMIT);
     let mut left = stopped(&held);

@@ -251,7 +251,11 @@ impl Group {
             return Err(refused(parent, "its path is too long"));
         }
         shared.cgroup_version.store(version as u32, Ordering::SeqCst);
-        std::fs::create_dir(&path).map_err(|why| refused(parent, why))?;
+        std::fs::create_dir(&path).map_err(|why| {
+            // Whoever it belongs to, it is not ours to dissolve.
+            shared.cgroup.store(b"");
+            refused(parent, why)
+        })?;
         Ok(Group { path, version })
     }
 
