@@ -311,7 +311,11 @@ impl Group {
                         Err(errno) => return Err(refused(&self.path, errno.desc())),
                     }
                 }
-                Version::One => host_clock::sleep(LOOK_EVERY),
+                Version::One => {
+                    host_clock::sleep(LOOK_EVERY);
+                    // Whoever ran when all were told to stop, and has gone to sleep since, is told once more.
+                    self.freeze()?;
+                }
             }
         }
         Ok(())
