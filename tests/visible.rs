@@ -13,48 +13,53 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::freezers::{with_mounts, without_version_2};
-use crate::harness::{Lab, Live, MILLISECOND, cgroups, eventually, spec, state_of};
+use crate::harness::{Lab, Live, MILLISECOND, binary, cgroups, eventually, mono, spec, state_of};
 
-/// The columns.
-const COLUMNS: [&str; 4] = ["signal", "cgroup v2", "cgroup v1", "thread"];
+/// The columns: `suspend`, and a thread that is held by `--on-read`, are the last two.
+const COLUMNS: [&str; 6] = ["signal", "cgroup v2", "cgroup v1", "thread", "suspend", "--on-read"];
+const THREAD: usize = 3;
+const SUSPEND: usize = 4;
+const ON_READ: usize = 5;
 
 /// What is looked at, and what each column shows.
-const ROWS: &[(&str, [&str; 4])] = &[
-    ("the parent's `waitpid` (WUNTRACED, WCONTINUED) tells of it", ["yes", "no", "no", "no"]),
-    ("a SIGCONT handler of its own runs", ["yes", "no", "no", "no"]),
-    ("`epoll_wait` fails with EINTR", ["yes", "yes", "yes", "yes"]),
-    ("`sigtimedwait` fails with EINTR", ["yes", "yes", "no", "yes"]),
-    ("`semtimedop` fails with EINTR", ["yes", "yes", "yes", "yes"]),
-    ("`nanosleep`, `poll`, `futex` or `read` fails with EINTR", ["no", "no", "no", "no"]),
-    ("its CLOCK_MONOTONIC leaps over the pause", ["yes", "yes", "yes", "yes"]),
-    ("its CLOCK_BOOTTIME leaps over the pause", ["yes", "yes", "yes", "yes"]),
-    ("timers that expired meanwhile have all been counted", ["yes", "yes", "yes", "yes"]),
-    ("it is charged with processor time", ["no", "no", "no", "no"]),
-    ("the letter of its state in /proc", ["T", "S", "D", "t"]),
-    ("TracerPid in /proc names somebody", ["no", "no", "no", "yes"]),
-    ("/proc/PID/cgroup names another group", ["no", "yes", "yes", "no"]),
-    ("a peer's TCP connection is made, and what it sends is acknowledged", ["yes", "yes", "yes", "yes"]),
-    ("a peer's TCP connection is answered", ["no", "no", "no", "no"]),
-    ("other threads of the process can run on", ["no", "no", "no", "yes"]),
-    ("SIGKILL ends it at once", ["yes", "yes", "no", "yes"]),
+const ROWS: &[(&str, [&str; 6])] = &[
+    ("the parent's `waitpid` (WUNTRACED, WCONTINUED) tells of it", ["yes", "no", "no", "no", "yes", "no"]),
+    ("a SIGCONT handler of its own runs", ["yes", "no", "no", "no", "yes", "no"]),
+    ("`epoll_wait` fails with EINTR", ["yes", "yes", "yes", "yes", "yes", "no"]),
+    ("`sigtimedwait` fails with EINTR", ["yes", "yes", "no", "yes", "yes", "no"]),
+    ("`semtimedop` fails with EINTR", ["yes", "yes", "yes", "yes", "yes", "no"]),
+    ("`nanosleep`, `poll`, `futex` or `read` fails with EINTR", ["no", "no", "no", "no", "no", "no"]),
+    ("its CLOCK_MONOTONIC leaps over the pause", ["yes", "yes", "yes", "yes", "no", "yes"]),
+    ("its CLOCK_BOOTTIME leaps over the pause", ["yes", "yes", "yes", "yes", "yes", "yes"]),
+    ("a periodic timer counts what expired meanwhile", ["yes", "yes", "yes", "yes", "no", "yes"]),
+    ("it is charged with processor time", ["no", "no", "no", "no", "no", "others"]),
+    ("the letter of its state in /proc", ["T", "S", "D", "t", "T", "S"]),
+    ("TracerPid in /proc names somebody", ["no", "no", "no", "yes", "no", "no"]),
+    ("/proc/PID/cgroup names another group", ["no", "yes", "yes", "no", "no", "no"]),
+    ("a peer's TCP connection is made, and what it sends is acknowledged", ["yes"; 6]),
+    ("a peer's TCP connection is answered", ["no", "no", "no", "no", "no", "others"]),
+    ("other threads of the process can run on", ["no", "no", "no", "yes", "no", "yes"]),
+    ("SIGKILL ends it at once", ["yes", "yes", "no", "yes", "yes", "yes"]),
 ];
 
 pub fn trials() -> Vec<Trial> {
-    let of =
-        |column: &str| spec(format!("visible: what a pause shows, and to whom: {column}")).needs("cc", "gcc");
-    vec![
-        of("signal").shown_by(|lab| column(lab, 0)),
-        of("cgroup v2").where_possible(cgroups::of_version_2).shown_by(|lab| column(lab, 1)),
-        of("cgroup v1").where_possible(cgroups::of_version_1).shown_by(|lab| column(lab, 2)),
-        of("thread").shown_by(|lab| column(lab, 3)),
-        spec("visible: the table in ARCHITECTURE.md is the one that is shown").shown_by(documented),
-    ]
+    let table = spec("visible: the table in ARCHITECTURE.md is the one that is shown").shown_by(documented);
+    let of = |(column, name): (usize, &&str)| {
+        let spec = spec(format!("visible: what a pause shows, and to whom: {name}")).needs("cc", "gcc");
+        let spec = match column {
+            1 => spec.where_possible(cgroups::of_version_2),
+            2 => spec.where_possible(cgroups::of_version_1),
+            _ => spec,
+        };
+        spec.shown_by(move |lab| show(lab, column))
+    };
+    COLUMNS.iter().enumerate().map(of).chain([table]).collect()
 }
 
 /// The table as the document has it.
 fn as_markdown() -> String {
     let line = |first: &str, cells: &[&str]| format!("| {first} | {} |\n", cells.join(" | "));
-    let head = line("what is seen while a node is held", &COLUMNS) + &line("---", &["---"; 4]);
+    let head = line("what is seen while a node is held", &COLUMNS) + &line("---", &["---"; 6]);
     ROWS.iter().fold(head, |table, (row, cells)| table + &line(row, cells))
 }
 
@@ -113,27 +118,51 @@ impl Seen {
     }
 }
 
-fn freeze(lab: &Lab, column: usize) {
-    let name = lab.own_name();
-    let done = match column {
-        0 => lab.falseticker(["freeze", name]),
-        1 => lab.falseticker(["freeze", name, "--how", "cgroup"]),
-        2 => with_mounts(lab, &without_version_2(), "--how cgroup"),
-        _ => lab.falseticker(["freeze", name, "--how", "thread"]),
-    };
-    done.expect_code(0);
+/// A pause, until it is ended, or by itself where its command stays in the foreground.
+struct Pause {
+    command: Option<Live>,
 }
 
-fn thaw(lab: &Lab) {
-    lab.falseticker(["thaw", lab.own_name()]).expect_code(0);
+impl Pause {
+    fn begin(lab: &Lab, column: usize) -> Pause {
+        let name = lab.own_name();
+        let foreground = |arguments: &[&str], is_held: &dyn Fn(&str) -> bool| {
+            let mut command = lab.bare_live(binary(), arguments);
+            command.line_where(is_held);
+            Pause { command: Some(command) }
+        };
+        let done = match column {
+            0 => lab.falseticker(["freeze", name]),
+            1 => lab.falseticker(["freeze", name, "--how", "cgroup"]),
+            2 => with_mounts(lab, &without_version_2(), "--how cgroup"),
+            THREAD => lab.falseticker(["freeze", name, "--how", "thread"]),
+            SUSPEND => return foreground(&["suspend", name, "--for", "1s"], &|line| line.contains(name)),
+            _ => {
+                let words = ["freeze", name, "--on-read", "mono", "--count", "1", "--for", "1s"];
+                return foreground(&words, &|line| !line.contains("armed") && line.contains("held"));
+            }
+        };
+        done.expect_code(0);
+        Pause { command: None }
+    }
+
+    fn end(self, lab: &Lab) {
+        match self.command {
+            None => drop(lab.falseticker(["thaw", lab.own_name()]).expect_code(0)),
+            Some(mut command) => assert_eq!(command.end(), 0),
+        }
+    }
 }
 
 /// How long the node is held at least.
 const HELD: Duration = Duration::from_millis(300);
 
-fn column(lab: &Lab, column: usize) {
-    lab.falseticker(["create", lab.own_name()]).expect_code(0);
-    let (mut seen, mut handler) = (Seen::start(lab, &[]), Seen::start(lab, &["handler"]));
+fn show(lab: &Lab, column: usize) {
+    let flags: &[&str] = if column == SUSPEND { &["--monotonic"] } else { &[] };
+    lab.falseticker(["create", lab.own_name()].iter().chain(flags)).expect_code(0);
+    // A handler would let more calls fail with EINTR; one thread alone is held by a trap, and gets no signal.
+    let mut seen = Seen::start(lab, if column == ON_READ { &["handler"] } else { &[] });
+    let mut handler = (column != ON_READ).then(|| Seen::start(lab, &["handler"]));
     let groups = cgroups::of_process(seen.pid());
     let mut peer = TcpStream::connect(("127.0.0.1", seen.port)).expect("it listens");
     let mut byte = [0];
@@ -142,12 +171,13 @@ fn column(lab: &Lab, column: usize) {
         peer.set_read_timeout(Some(time)).expect("a timeout can be set");
         peer.read(&mut [0]).is_ok()
     };
-    let reset = seen.report(true);
-    handler.report(true);
-    let mut shown: Vec<String> = Vec::new();
+    let before = seen.report(true);
+    let asked = mono();
     let say = |is: bool| if is { "yes" } else { "no" }.to_owned();
+    // What the other threads of a process do whose one thread is held.
+    let say_of_others = |is: bool| if is && column == ON_READ { "others".to_owned() } else { say(is) };
 
-    freeze(lab, column);
+    let pause = Pause::begin(lab, column);
     let cpu = seen.cpu();
     peer.write_all(b"b").expect("a peer can send");
     let is_answered = ask(&mut peer, HELD);
@@ -157,31 +187,37 @@ fn column(lab: &Lab, column: usize) {
     let (letter, is_traced) = (state_of(seen.pid()), seen.has_tracer());
     let is_moved = cgroups::of_process(seen.pid()) != groups;
     let told_of_stop = seen.told_its_parent();
-    thaw(lab);
-    assert!(ask(&mut peer, crate::harness::PATIENCE), "it does not answer after the pause");
+    if column == ON_READ {
+        seen.report(false);
+    }
+    pause.end(lab);
+    assert!(is_answered || ask(&mut peer, crate::harness::PATIENCE), "it does not answer after the pause");
     let told_of_end = seen.told_its_parent();
     assert_eq!(told_of_stop, told_of_end, "its parent heard of one of both");
 
     let held = i64::try_from(HELD.as_nanos()).expect("it is short");
-    let after = eventually("it has looked at its clocks", || {
+    let first = seen.report(false)["expiries"];
+    let (passed, after) = eventually("it has looked at its clocks and its timer", || {
+        let passed = mono() - asked;
         let after = seen.report(false);
-        (after["boot_gap"] >= held && after["expiries"] > 1).then_some(after)
+        (after["boot_gap"] >= held && after["expiries"] > first).then_some((passed, after))
     });
-    let interrupted = |call: &str| after[call] > reset[call];
-    shown.push(say(told_of_stop));
-    shown.push(say(handler.report(false)["sigcont"] > 0));
+    let interrupted = |call: &str| after[call] > before[call];
+    let counted = (after["expiries"] - before["expiries"]) * 10 * MILLISECOND;
+    let continued = handler.as_mut().unwrap_or(&mut seen).report(false)["sigcont"];
+    let mut shown = vec![say(told_of_stop), say(continued > 0)];
     shown.extend(["epoll_wait", "sigtimedwait", "semtimedop"].map(|call| say(interrupted(call))));
     shown.push(say(["nanosleep", "poll", "futex", "read"].into_iter().any(interrupted)));
     shown.push(say(after["mono_gap"] >= held));
     shown.push(say(after["boot_gap"] >= held));
-    shown.push(say(after["expiries"] >= held / (10 * MILLISECOND) - 1));
-    shown.push(say(is_charged));
+    shown.push(say(counted + 100 * MILLISECOND >= passed));
+    shown.push(say_of_others(is_charged));
     shown.push(letter.map(String::from).unwrap_or_default());
     shown.push(say(is_traced));
     shown.push(say(is_moved));
     shown.push(say(is_acknowledged && connects));
-    shown.push(say(is_answered));
-    shown.push(say(column == 3 && others_run(lab, &mut seen)));
+    shown.push(say_of_others(is_answered));
+    shown.push(say(column == ON_READ || column == THREAD && others_run(lab, &mut seen)));
     shown.push(say(dies_while_held(lab, column, &mut seen)));
 
     let expected: Vec<&str> = ROWS.iter().map(|(_, cells)| cells[column]).collect();
@@ -190,7 +226,9 @@ fn column(lab: &Lab, column: usize) {
     let wrong: Vec<String> =
         wrong.map(|((row, _), (shown, expected))| format!("{row}: {shown}, not {expected}\n")).collect();
     assert!(wrong.is_empty(), "{}:\n{}", COLUMNS[column], wrong.concat());
-    handler.live.finish();
+    if let Some(mut handler) = handler {
+        handler.live.finish();
+    }
     lab.falseticker(["remove", lab.own_name()]).expect_code(0);
 }
 
@@ -199,13 +237,13 @@ fn others_run(lab: &Lab, seen: &mut Seen) -> bool {
     let main = seen.pid().to_string();
     lab.falseticker(["freeze", lab.own_name(), "--thread", &main]).expect_code(0);
     seen.report(false);
-    thaw(lab);
+    lab.falseticker(["thaw", lab.own_name()]).expect_code(0);
     true
 }
 
 /// Whether it ends by SIGKILL before the pause does.
 fn dies_while_held(lab: &Lab, column: usize, seen: &mut Seen) -> bool {
-    freeze(lab, column);
+    let pause = Pause::begin(lab, column);
     kill(Pid::from_raw(seen.pid()), Signal::SIGKILL).expect("it is there");
     let begun = std::time::Instant::now();
     let mut dies = false;
@@ -213,7 +251,7 @@ fn dies_while_held(lab: &Lab, column: usize, seen: &mut Seen) -> bool {
         dies = seen.live.has_ended();
         std::thread::sleep(Duration::from_millis(1));
     }
-    thaw(lab);
+    pause.end(lab);
     assert_eq!(seen.live.end(), 137);
     dies
 }
