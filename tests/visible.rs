@@ -210,7 +210,7 @@ fn show(lab: &Lab, column: usize) {
     shown.push(say(["nanosleep", "poll", "futex", "read"].into_iter().any(interrupted)));
     shown.push(say(after["mono_gap"] >= held));
     shown.push(say(after["boot_gap"] >= held));
-    shown.push(say(counted + 100 * MILLISECOND >= passed));
+    shown.push(say(counted + 200 * MILLISECOND >= passed));
     shown.push(say_of_others(is_charged));
     shown.push(letter.map(String::from).unwrap_or_default());
     shown.push(say(is_traced));
