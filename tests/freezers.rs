@@ -54,12 +54,12 @@ pub fn trials() -> Vec<Trial> {
 }
 
 /// A freeze where a script of mounts was run first.
-fn with_mounts(lab: &Lab, script: &str, flags: &str) -> Done {
+pub fn with_mounts(lab: &Lab, script: &str, flags: &str) -> Done {
     let script = format!("{script} && exec {} freeze {} {flags}", binary(), lab.own_name());
     lab.command("unshare", ["-m", "--propagation", "private", "sh", "-c", &script]).done()
 }
 
-fn without_version_2() -> String {
+pub fn without_version_2() -> String {
     cgroups::mount_of(2).map_or("true".to_owned(), |mount| format!("umount -l {}", mount.display()))
 }
 

@@ -15,7 +15,7 @@ use super::hold::Hold;
 use super::ledger::Held;
 use super::means::Means;
 use crate::process::{PidFd, ProcessId, State, Stillness, Table, stillness, stop_is_pending};
-use crate::{Error, HostInstant, Result, Span, host_clock};
+use crate::{Error, HostInstant, Result, Span, host_clock, raw};
 
 const FIRST_PAUSE: Span = Span::from_nanos(200_000);
 const LONGEST_PAUSE: Span = Span::from_millis(2);
@@ -101,14 +101,21 @@ fn confirm_all(mut waiting: Vec<Sent>, hold: &Hold, deadline: HostInstant) -> Re
     let mut pause = FIRST_PAUSE;
     loop {
         let mut moving = Vec::new();
+        let others = hold.others();
         for mut sent in waiting {
             match stillness(sent.id) {
                 Stillness::Gone => {}
-                Stillness::Still { .. } => confirm(hold, &sent),
+                Stillness::Still { .. } => {
+                    if others.hold(sent.id, Means::Cgroup) {
+                        stop_each_thread(sent.id);
+                    }
+                    confirm(hold, &sent);
+                }
                 // In a frozen control group the stop waits, and is taken before anything else is done.
                 Stillness::Moving(_)
                     if stop_is_pending(sent.id) && hold.others().hold(sent.id, Means::Cgroup) =>
                 {
+                    stop_each_thread(sent.id);
                     confirm(hold, &sent);
                 }
                 Stillness::Moving(state) => {
@@ -132,6 +139,16 @@ fn confirm_all(mut waiting: Vec<Sent>, hold: &Hold, deadline: HostInstant) -> Re
         host_clock::sleep_until(now.saturating_add(pause).min(deadline));
         pause = pause.saturating_add(pause).min(LONGEST_PAUSE);
         waiting = moving.into_iter().map(|(sent, _)| sent).collect();
+    }
+}
+
+/// Gives each thread of a process in a frozen group a stop of its own. Why: the kernel tells one thread alone of a stop that is
+/// sent to the process, and in a group of version 1 the others run, once that is thawed, until that thread has taken it. The group
+/// holds them meanwhile, so the numbers are theirs; SIGCONT takes all of these stops back.
+fn stop_each_thread(id: ProcessId) {
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{}/task", id.pid)) else { return };
+    for tid in tasks.flatten().filter_map(|task| task.file_name().to_str()?.parse::<i32>().ok()) {
+        let _ = raw::tgkill(id.pid, tid, libc::SIGSTOP);
     }
 }
 

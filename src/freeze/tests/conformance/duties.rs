@@ -237,9 +237,7 @@ fn parents_in_vfork_are_held_or_the_freeze_says_that_they_cannot_be() {
             members().unwrap().len() == 4 && parents_in_vfork(&members().unwrap()) == 2
         });
         let plan = Plan { stop_within: Span::from_secs(1), ..Plan::default() };
-        let begun = way.begin_of(dir.path(), &members, &plan);
-        println!("{way:?}: {begun:?}");
-        match begun {
+        match way.begin_of(dir.path(), &members, &plan) {
             Ok(frozen) => {
                 let held: BTreeSet<ProcessId> = frozen.report().processes.iter().map(|one| one.id).collect();
                 assert_eq!(held.len(), 4, "{way:?}");
