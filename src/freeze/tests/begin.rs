@@ -25,7 +25,7 @@ fn freezes_reports_and_thaws() {
     assert!(!is_stopped(target.id));
     assert_eq!(super::record(dir.path()).unwrap(), None);
     assert!(nobody_holds_the_lock(dir.path()));
-    assert!(record.guards.iter().all(|guard| !guard.is_alive()));
+    until("the guards are gone", || record.guards.iter().all(|guard| !guard.is_alive()));
     assert_eq!(thaw(dir.path()).unwrap(), []);
     assert_eq!(sweep(dir.path()).unwrap(), Swept::Nothing);
 }
