@@ -112,9 +112,7 @@ fn confirm_all(mut waiting: Vec<Sent>, hold: &Hold, deadline: HostInstant) -> Re
                     confirm(hold, &sent);
                 }
                 // In a frozen control group the stop waits, and is taken before anything else is done.
-                Stillness::Moving(_)
-                    if stop_is_pending(sent.id) && hold.others().hold(sent.id, Means::Cgroup) =>
-                {
+                Stillness::Moving(_) if stop_is_pending(sent.id) && others.hold(sent.id, Means::Cgroup) => {
                     stop_each_thread(sent.id);
                     confirm(hold, &sent);
                 }
