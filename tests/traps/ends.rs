@@ -36,7 +36,8 @@ fn killed(lab: &Lab) {
         let killed = Instant::now();
         live.end();
         eventually("the end of the trap", || lab.status("a")["trap"]["armed"].is_null().then_some(()));
-        assert!(killed.elapsed() < Duration::from_millis(2_500), "it ended after {:?}", killed.elapsed());
+        // Two seconds after the last renewal, and what a busy machine adds.
+        assert!(killed.elapsed() < Duration::from_millis(4_000), "it ended after {:?}", killed.elapsed());
         assert!(reader.held(if clock == "wall" { "read 20" } else { "mono 20" }).is_empty());
         let mut live = armed(lab, &["--on-read", clock, "--for", "100ms"]);
         expect_length(&reader.held(if clock == "wall" { "read 2" } else { "mono 2" }), 100);
