@@ -6,7 +6,7 @@
 //! the other *after* that, or is seen to be held and left alone.
 //!
 //! What must hold: all is raw system calls and memory on the stack, since guards look as well; a freeze whose lock
-//! nobody holds counts for nothing.
+//! nobody holds keeps nobody held.
 #![expect(unsafe_code, reason = "memory shared with other freezes")]
 
 use std::os::fd::RawFd;
@@ -32,7 +32,7 @@ impl Others {
     }
 
     fn live(&self) -> impl Iterator<Item = &Shared> {
-        self.0.iter().flatten().map(View::shared)
+        self.0.iter().flatten().filter(|view| view.is_live).map(View::shared)
     }
 
     /// Whether there is another freeze by these means at all.
@@ -45,10 +45,12 @@ impl Others {
         self.holder(id, means).is_some()
     }
 
-    /// Whether another freeze has stopped a process by a signal, or is resuming it: then nobody else has stopped it.
+    /// Whether another freeze has stopped a process by a signal, or is resuming it: then nobody else has stopped it. A freeze
+    /// that nobody answers for any more counts as well: the next command resumes whom it has stopped and no other holds.
     pub(super) fn have_stopped(&self, id: ProcessId) -> bool {
+        let all = self.0.iter().flatten().map(View::shared);
         let of_signals =
-            self.live().filter(|shared| shared.means() == Means::Signal && shared.phase() != Phase::Done);
+            all.filter(|shared| shared.means() == Means::Signal && shared.phase() != Phase::Done);
         of_signals.flat_map(Shared::held).any(|entry| entry.id() == id)
     }
 
@@ -89,9 +91,11 @@ impl Others {
     }
 }
 
-/// A ledger that somebody answers for.
+/// A ledger.
 struct View {
     at: *mut Shared,
+    /// Whether somebody answers for it.
+    is_live: bool,
 }
 
 impl View {
@@ -99,18 +103,15 @@ impl View {
         let (lock, ledger) = slot.names();
         let flags = libc::O_RDWR | libc::O_CLOEXEC | libc::O_NOFOLLOW;
         let lock = raw::open_in(dir, lock, flags).ok()?;
-        let is_held = raw::is_locked(lock);
+        let is_live = raw::is_locked(lock) == Ok(true);
         let _ = raw::close(lock);
-        if is_held != Ok(true) {
-            return None;
-        }
         let ledger = raw::open_in(dir, ledger, flags).ok()?;
         let at = match raw::length(ledger) {
             Ok(length) if length == size_of::<Shared>() => raw::map_file(ledger, length).ok(),
             _ => None,
         };
         let _ = raw::close(ledger);
-        let view = View { at: at?.cast() };
+        let view = View { at: at?.cast(), is_live };
         view.shared().check().is_ok().then_some(view)
     }
 

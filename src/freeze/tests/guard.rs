@@ -110,6 +110,29 @@ fn both_guards_of_a_detached_pause_killed_at_once_are_made_good_by_a_sweep() {
 }
 
 #[test]
+fn what_the_dead_have_stopped_is_held_by_a_freeze_that_was_beginning_when_they_died() {
+    let _alone = alone();
+    let dir = tempfile::tempdir().unwrap();
+    let target = Target::sleeper();
+    begin(dir.path(), &families(&[target.id]), &Plan::default()).unwrap().detach().unwrap();
+    let guards = guards_of(dir.path());
+    // Asked for after the sweep with which a freeze begins.
+    let members = || {
+        if guards.iter().any(|guard| guard.is_alive()) {
+            kill_at_once(&guards);
+            until("they are dead", || guards.iter().all(|guard| !guard.is_alive()));
+        }
+        Ok(vec![target.id])
+    };
+    let frozen = begin(dir.path(), &members, &Plan::default()).unwrap();
+    assert_eq!(frozen.report().found_stopped, []);
+    assert_eq!(sweep(dir.path()).unwrap(), Swept::Resumed(vec![target.id]));
+    assert!(is_stopped(target.id), "the sweep has resumed whom another freeze holds");
+    frozen.thaw().unwrap();
+    assert!(!is_stopped(target.id));
+}
+
+#[test]
 fn a_controller_that_is_killed_with_both_guards_is_made_good_by_a_sweep() {
     let _alone = alone();
     let dir = tempfile::tempdir().unwrap();
