@@ -21,7 +21,7 @@ use super::others::Others;
 use super::slot::Slot;
 use super::thaw::{confirm_running, resume_stale, sweep};
 use super::undo::undo;
-use crate::process::{ProcessId, stat};
+use crate::process::{ProcessId, Stillness, stat, stillness};
 use crate::{Error, HostInstant, Result, Span, host_clock};
 
 /// How long a freeze waits for another one that is resuming processes.
@@ -103,6 +103,32 @@ impl Hold {
     /// The other freezes of the node at this moment.
     pub(super) fn others(&self) -> Others {
         Others::look(self.handle.as_raw_fd(), self.slot)
+    }
+
+    /// Whether somebody else than a freeze of the node has stopped a process; `None` if it has ended. Whoever is held by
+    /// another freeze is to be held by this one as well, and was found running.
+    pub(super) fn found_stopped(&self, id: ProcessId, deadline: HostInstant) -> Result<Option<bool>> {
+        loop {
+            let before = self.others().parts_in_the_stop_of(id);
+            let is_stopped = match stillness(id) {
+                Stillness::Gone => return Ok(None),
+                still => still == Stillness::Still { by_signal: true },
+            };
+            if !is_stopped || before.stop_it() {
+                return Ok(Some(false));
+            }
+            // One look at the others does not do: one freeze may have ended before it, and the next begun after it.
+            if before.leave_it_alone() && before == self.others().parts_in_the_stop_of(id) {
+                return Ok(Some(true));
+            }
+            self.may_go_on()?;
+            if host_clock::monotonic() >= deadline {
+                let why =
+                    format_args!("other freezes begin and end all the time, and process {id} is stopped");
+                return Err(Error::not_applied(format_args!("freeze {}", self.node()), why));
+            }
+            host_clock::sleep(SETTLE_PAUSE);
+        }
     }
 
     /// Whether this process is never to be frozen.

@@ -12,11 +12,11 @@
 use std::os::fd::RawFd;
 use std::sync::atomic::Ordering;
 
-use super::ledger::{Copied, Entry, PATH, Phase, Shared};
+use super::ledger::{Copied, Entry, PATH, Phase, Shared, Unfit};
 use super::means::Means;
 use super::slot::{SLOTS, Slot};
 use crate::process::ProcessId;
-use crate::raw;
+use crate::{HostInstant, raw};
 
 /// The other freezes that were under way at one moment.
 pub(super) struct Others([Option<View>; SLOTS]);
@@ -32,7 +32,7 @@ impl Others {
     }
 
     fn live(&self) -> impl Iterator<Item = &Shared> {
-        self.0.iter().flatten().filter(|view| view.is_live).map(View::shared)
+        self.0.iter().flatten().filter(|view| view.is_live && view.is_written).map(View::shared)
     }
 
     /// Whether there is another freeze by these means at all.
@@ -45,13 +45,13 @@ impl Others {
         self.holder(id, means).is_some()
     }
 
-    /// Whether another freeze has stopped a process by a signal, or is resuming it: then nobody else has stopped it. A freeze
-    /// that nobody answers for any more counts as well: the next command resumes whom it has stopped and no other holds.
-    pub(super) fn have_stopped(&self, id: ProcessId) -> bool {
-        let all = self.0.iter().flatten().map(View::shared);
-        let of_signals =
-            all.filter(|shared| shared.means() == Means::Signal && shared.phase() != Phase::Done);
-        of_signals.flat_map(Shared::held).any(|entry| entry.id() == id)
+    /// What each of the other freezes has to do with a process being stopped.
+    pub(super) fn parts_in_the_stop_of(&self, id: ProcessId) -> Parts {
+        let mut parts = [const { Part::None }; SLOTS];
+        for (part, view) in parts.iter_mut().zip(&self.0) {
+            *part = view.as_ref().map_or(Part::None, |view| view.part_in_the_stop_of(id));
+        }
+        Parts(parts)
     }
 
     /// The control group in which another freeze holds a process.
@@ -91,11 +91,44 @@ impl Others {
     }
 }
 
+/// What the other freezes had to do with a process being stopped, at one moment. Two that are equal, taken before and after
+/// a look at the process, tell that none of them has begun or ended, or got to it, in between.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Parts([Part; SLOTS]);
+
+/// What one freeze has to do with a process being stopped.
+#[derive(Debug, PartialEq, Eq)]
+enum Part {
+    /// There is no such freeze.
+    None,
+    /// It is just beginning, and its ledger cannot be read yet.
+    Unknown,
+    /// It has not stopped the process, or all of it is over. When it began tells it from the next one in its slot.
+    Innocent { began: HostInstant, is_over: bool },
+    /// It has stopped the process, or will, or is resuming it.
+    Stops,
+}
+
+impl Parts {
+    /// Whether one of them has stopped it, is about to, or is resuming it. A freeze that nobody answers for any more counts as
+    /// well: the next command resumes whom it has stopped and no other holds.
+    pub(super) fn stop_it(&self) -> bool {
+        self.0.contains(&Part::Stops)
+    }
+
+    /// Whether it is certain that none of them does.
+    pub(super) fn leave_it_alone(&self) -> bool {
+        self.0.iter().all(|part| matches!(part, Part::None | Part::Innocent { .. }))
+    }
+}
+
 /// A ledger.
 struct View {
     at: *mut Shared,
     /// Whether somebody answers for it.
     is_live: bool,
+    /// Whether it is a ledger already; else nothing has been done that it could tell.
+    is_written: bool,
 }
 
 impl View {
@@ -111,8 +144,24 @@ impl View {
             _ => None,
         };
         let _ = raw::close(ledger);
-        let view = View { at: at?.cast(), is_live };
-        view.shared().check().is_ok().then_some(view)
+        let mut view = View { at: at?.cast(), is_live, is_written: false };
+        match view.shared().check() {
+            Ok(()) => view.is_written = true,
+            Err(Unfit::Empty) => {}
+            Err(Unfit::Magic | Unfit::Version(_)) => return None,
+        }
+        Some(view)
+    }
+
+    fn part_in_the_stop_of(&self, id: ProcessId) -> Part {
+        let shared = self.shared();
+        if !self.is_written {
+            return if self.is_live { Part::Unknown } else { Part::None };
+        }
+        // Before the entries, to which nothing is added once it is over.
+        let is_over = shared.phase() == Phase::Done;
+        let has_it = || shared.means() == Means::Signal && shared.held().any(|entry| entry.id() == id);
+        if !is_over && has_it() { Part::Stops } else { Part::Innocent { began: shared.began(), is_over } }
     }
 
     fn shared(&self) -> &Shared {

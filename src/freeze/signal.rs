@@ -44,7 +44,8 @@ impl Freezer for SignalFreezer {
                 return Ok(());
             }
             debugged::refuse(hold.dir(), &new)?;
-            let held: Vec<Held> = new.into_iter().filter_map(|id| examine(hold, id)).collect();
+            let held = new.into_iter().filter_map(|id| examine(hold, id, deadline).transpose());
+            let held: Vec<Held> = held.collect::<Result<_>>()?;
             let first = hold.enter(&held, deadline)?;
             let moving = held.iter().enumerate().filter(|(_, held)| !held.is_found);
             let sent = send_all(moving.map(|(index, held)| (first + index, held.id)), hold)?;
@@ -58,14 +59,9 @@ impl Freezer for SignalFreezer {
 }
 
 /// What is to be done with a process; `None` if it has ended.
-fn examine(hold: &Hold, id: ProcessId) -> Option<Held> {
-    let stopped = Stillness::Still { by_signal: true };
-    let is_found = match stillness(id) {
-        Stillness::Gone => return None,
-        // Whoever is held by another freeze is ours to hold as well. If that ended just now it runs.
-        still => still == stopped && !hold.others().have_stopped(id) && stillness(id) == stopped,
-    };
-    Some(Held { is_found, ..Held::process(id) })
+fn examine(hold: &Hold, id: ProcessId, deadline: HostInstant) -> Result<Option<Held>> {
+    let found = hold.found_stopped(id, deadline)?;
+    Ok(found.map(|is_found| Held { is_found, ..Held::process(id) }))
 }
 
 /// A process whose stop has been sent.

@@ -165,7 +165,7 @@ impl Gathering<'_> {
             }
             any = true;
             debugged::refuse(hold.dir(), &new)?;
-            let held = new.into_iter().filter_map(|id| self.examine(hold, id).transpose());
+            let held = new.into_iter().filter_map(|id| self.examine(hold, id, deadline).transpose());
             let held: Vec<Held> = held.collect::<Result<_>>()?;
             hold.enter(&held, deadline)?;
             for held in held.iter().filter(|held| !held.is_found) {
@@ -179,12 +179,8 @@ impl Gathering<'_> {
     }
 
     /// What is to be done with a process; `None` if it has ended.
-    fn examine(&self, hold: &Hold, id: ProcessId) -> Result<Option<Held>> {
-        let stopped = Stillness::Still { by_signal: true };
-        let is_found = match stillness(id) {
-            Stillness::Gone => return Ok(None),
-            still => still == stopped && !hold.others().have_stopped(id) && stillness(id) == stopped,
-        };
+    fn examine(&self, hold: &Hold, id: ProcessId, deadline: HostInstant) -> Result<Option<Held>> {
+        let Some(is_found) = hold.found_stopped(id, deadline)? else { return Ok(None) };
         let origin = match hold.others().origin_of(id) {
             Some(origin) => origin,
             None => match self.hierarchy.group_of(id) {

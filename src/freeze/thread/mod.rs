@@ -25,7 +25,7 @@ use super::hold::Hold;
 use super::ledger::{Entry, Held, NO_ORIGIN};
 use super::means::Means;
 use super::node_in;
-use crate::process::{ProcessId, Stillness, stat, stillness};
+use crate::process::{ProcessId, stat};
 use crate::{Error, HostInstant, Result, Span, host_clock, raw};
 
 /// How long between two looks at whether the freeze may go on, while nothing happens.
@@ -83,7 +83,8 @@ impl Freezer for ThreadFreezer {
             }
             let processes: BTreeSet<ProcessId> = new.iter().map(|new| new.process).collect();
             debugged::refuse(hold.dir(), &processes.into_iter().collect::<Vec<_>>())?;
-            let held: Vec<Held> = new.into_iter().filter_map(|thread| seen.examine(thread, hold)).collect();
+            let held = new.into_iter().filter_map(|thread| seen.examine(thread, hold, deadline).transpose());
+            let held: Vec<Held> = held.collect::<Result<_>>()?;
             let first = hold.enter(&held, deadline)?;
             hold.guards.ring();
             wait_for_all(hold, first, deadline)?;
@@ -104,22 +105,17 @@ struct Seen {
 
 impl Seen {
     /// What is to be written down of a thread; nothing if its process was found stopped, which is written down once.
-    fn examine(&mut self, thread: &Thread, hold: &Hold) -> Option<Held> {
-        match self.processes.entry(thread.process) {
+    fn examine(&mut self, thread: &Thread, hold: &Hold, deadline: HostInstant) -> Result<Option<Held>> {
+        Ok(match self.processes.entry(thread.process) {
             btree_map::Entry::Occupied(seen) => (!seen.get()).then(|| thread.to_be_held()),
             btree_map::Entry::Vacant(unseen) => {
-                let is_found = *unseen.insert(is_found_stopped(thread.process, hold));
+                let found = hold.found_stopped(thread.process, deadline)?;
+                let is_found = *unseen.insert(found == Some(true));
                 let held = if is_found { Held::process(thread.process) } else { thread.to_be_held() };
                 Some(Held { is_found, ..held })
             }
-        }
+        })
     }
-}
-
-/// Whether somebody else has stopped a process.
-fn is_found_stopped(id: ProcessId, hold: &Hold) -> bool {
-    let stopped = Stillness::Still { by_signal: true };
-    stillness(id) == stopped && !hold.others().have_stopped(id) && stillness(id) == stopped
 }
 
 impl ThreadFreezer {
