@@ -1,7 +1,7 @@
-//! Builds the shim and hands it to the binary, so that one file carries all.
+//! Builds the shim and the replacement image and hands them to the binary, so that one file carries all.
 //!
-//! The shim is compiled by `rustc` itself, not by cargo: it must be optimised and freestanding whatever the profile
-//! of this crate is, and it is linked here because rustc's own version script for a cdylib leaves no room for local
+//! Both are compiled by `rustc` itself, not by cargo: they must be optimised and freestanding whatever the profile
+//! of this crate is, and they are linked here because rustc's own version script for a cdylib leaves no room for local
 //! and versioned names. Needs no more than Rust and a C linker (`CC`, or `cc`).
 
 use std::path::{Path, PathBuf};
@@ -17,16 +17,29 @@ fn main() {
 
     let page = out.join("libfalseticker_page.rlib");
     compile("falseticker_page", &shim.join("page/src/lib.rs"), "rlib", &[emit("link", &page)]);
-    let (assembly, archive) = (out.join("falseticker_preload.s"), out.join("libfalseticker_preload.a"));
-    let more = [
-        "-Clto=fat".to_owned(),
-        format!("--extern=falseticker_page={}", page.display()),
-        emit("asm", &assembly),
-        emit("link", &archive),
-    ];
-    compile("falseticker_preload", &shim.join("src/lib.rs"), "staticlib", &more);
-    without_line_numbers(&assembly);
-    link(&assembly, &archive, &shim.join("exports.list"), &out);
+    let build = |name: &str, root: &str, features: &[&str]| {
+        let parts =
+            Parts { assembly: out.join(format!("{name}.s")), archive: out.join(format!("lib{name}.a")) };
+        let mut more = vec![
+            "-Clto=fat".to_owned(),
+            format!("--extern=falseticker_page={}", page.display()),
+            emit("asm", &parts.assembly),
+            emit("link", &parts.archive),
+        ];
+        more.extend(features.iter().map(|feature| format!("--cfg=feature=\"{feature}\"")));
+        compile(name, &shim.join(root), "staticlib", &more);
+        without_line_numbers(&parts.assembly);
+        parts
+    };
+    link_shim(&build("falseticker_preload", "src/lib.rs", &[]), &shim.join("exports.list"), &out);
+    link_image(&build("falseticker_image", "src/image.rs", &["image"]), &shim.join("image"), &out);
+}
+
+/// What rustc makes of a crate.
+struct Parts {
+    assembly: PathBuf,
+    /// It adds the compiler's own arithmetic.
+    archive: PathBuf,
 }
 
 fn emit(kind: &str, to: &Path) -> String {
@@ -57,21 +70,36 @@ fn without_line_numbers(assembly: &Path) {
 /// Links the shared object: no library under it, nothing undefined, loaded before everything else.
 ///
 /// From the assembler file, since the assembler marks calls through the global offset table as ones that the linker may
-/// turn into direct calls, which rustc itself does not: the shim must run before it is relocated. The archive adds the
-/// compiler's own arithmetic.
-fn link(assembly: &Path, archive: &Path, exports: &Path, out: &Path) {
+/// turn into direct calls, which rustc itself does not: the shim must run before it is relocated.
+fn link_shim(parts: &Parts, exports: &Path, out: &Path) {
     let list = fs::read_to_string(exports).expect("the list of exports is in the source tree");
-    let text = fs::read_to_string(assembly).expect("it was just written");
+    let text = fs::read_to_string(&parts.assembly).expect("it was just written");
     let (script, versioned) = (out.join("versions.map"), out.join("versioned.s"));
     fs::write(&script, version_script(&list, &text)).expect("OUT_DIR is writable");
     let aliases: String = exported(&list).filter_map(|export| alias(export, &text)).collect();
     fs::write(&versioned, text + &aliases).expect("OUT_DIR is writable");
-    let mut linker = Command::new(env::var_os("CC").unwrap_or_else(|| "cc".into()));
-    linker.args(["-shared", "-nostdlib", "-nostartfiles", "-Wl,-z,defs", "-Wl,-z,now", "-Wl,-z,relro"]);
-    linker.args(["-Wl,-z,initfirst", "-Wl,-z,noexecstack", "-Wl,--gc-sections", "-Wl,-Bsymbolic"]);
-    linker.args(["-Wl,--strip-debug", "-Wl,-soname,falseticker.so", "-Wl,--hash-style=both"]);
+    let mut linker = linker();
+    linker.args(["-Wl,-z,relro", "-Wl,-z,initfirst", "-Wl,-soname,falseticker.so"]);
     linker.arg(format!("-Wl,--version-script={}", script.display()));
-    run(linker.arg("-o").arg(out.join("falseticker.so")).arg(versioned).arg(archive));
+    run(linker.arg("-o").arg(out.join("falseticker.so")).arg(versioned).arg(&parts.archive));
+}
+
+/// Links the replacement image as one segment, by a script of its own; without a build id, so that it is the same everywhere.
+fn link_image(parts: &Parts, scripts: &Path, out: &Path) {
+    let mut linker = linker();
+    linker.args(["-Wl,-soname,linux-vdso.so.1", "-Wl,-z,max-page-size=4096", "-Wl,--eh-frame-hdr"]);
+    linker.args(["-Wl,--build-id=none", "-Wl,-s"]);
+    linker.arg(format!("-Wl,--script={}", scripts.join("image.lds").display()));
+    linker.arg(format!("-Wl,--version-script={}", scripts.join("exports.map").display()));
+    run(linker.arg("-o").arg(out.join("falseticker-vdso.so")).arg(&parts.assembly).arg(&parts.archive));
+}
+
+/// A shared object: no library under it, nothing undefined.
+fn linker() -> Command {
+    let mut linker = Command::new(env::var_os("CC").unwrap_or_else(|| "cc".into()));
+    linker.args(["-shared", "-nostdlib", "-nostartfiles", "-Wl,-z,defs", "-Wl,-z,now", "-Wl,-z,noexecstack"]);
+    linker.args(["-Wl,--gc-sections", "-Wl,-Bsymbolic", "-Wl,--strip-debug", "-Wl,--hash-style=both"]);
+    linker
 }
 
 /// The list of exports, without comments.

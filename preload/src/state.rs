@@ -56,6 +56,8 @@ pub struct Private {
 /// There is no row for this process: do not ask again.
 pub const NO_ROW: usize = usize::MAX;
 
+// In the image it is the controller that writes here: exported, or the compiler would take it for zero for ever.
+#[cfg_attr(feature = "image", unsafe(link_section = ".bss.implant_wiring"), unsafe(no_mangle))]
 pub static STATE: State = State {
     page: AtomicPtr::new(core::ptr::null_mut()),
     clock_gettime: AtomicUsize::new(0),
@@ -63,6 +65,7 @@ pub static STATE: State = State {
     evidence: AtomicPtr::new(core::ptr::null_mut()),
 };
 
+#[cfg_attr(feature = "image", unsafe(link_section = ".bss.implant_own"), unsafe(no_mangle))]
 pub static PRIVATE: Private = Private {
     hints: [const { AtomicU64::new(0) }; SCHEDULES],
     row: AtomicUsize::new(0),

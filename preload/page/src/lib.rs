@@ -21,6 +21,8 @@ pub mod detour;
 #[cfg(not(loom))]
 pub mod evidence;
 #[cfg(not(loom))]
+pub mod image;
+#[cfg(not(loom))]
 pub mod layout;
 #[cfg(not(loom))]
 pub mod schedule;

@@ -1,6 +1,6 @@
 //! The processor: all that another one would have to bring.
 //!
-//! A port is a folder beside `x86_64` with the same five files, and `falseticker_page::detour`'s decoder and jumps.
+//! A port is a folder beside `x86_64` with the same files, and `falseticker_page::detour`'s decoder and jumps.
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
