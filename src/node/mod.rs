@@ -158,7 +158,7 @@ impl Node {
     }
 
     /// A command that runs in the node. (Programs that the shim does not reach run without it: see
-    /// [`crate::reach::preloadable`].)
+    /// [`crate::reach::choose`].)
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         command.envs(self.env(std::env::var_os("LD_PRELOAD").as_deref()));

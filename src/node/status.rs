@@ -362,7 +362,7 @@ fn why_not(process: &Process) -> String {
     let program = std::fs::read_link(format!("/proc/{pid}/exe"));
     let refused = program.ok().and_then(|path| {
         let program = reach::classify(&path).ok()?;
-        reach::preloadable(&program).err()
+        reach::choose(&program, reach::Wanted::Preload).err()
     });
     if let Some(refused) = refused {
         return refused.why().to_owned();

@@ -1,8 +1,7 @@
-//! What a command will really run, and whether the preloaded shim can get into it.
+//! What a command will really run, and all of it that decides how it can be reached.
 //!
 //! What must hold: scripts and env(1) are followed as the kernel and env would follow them, so that what is
-//! classified is the program whose clock is to be false; a program that the shim cannot get into is refused
-//! with the reason and the remedy, and one that cannot be examined is refused too, never let through.
+//! classified is the program whose clock is to be false; a program that cannot be examined is refused, never let through.
 //!
 //! Source: execve(2), ld.so(8), the kernel's `fs/exec.c` (depth of interpreters) and `fs/binfmt_script.c`.
 
@@ -44,8 +43,10 @@ pub struct Program {
     pub loader: Option<PathBuf>,
     /// The sanitizer that `file` was built with.
     pub sanitizer: Option<Sanitizer>,
-    /// Why ld.so would ignore LD_PRELOAD.
+    /// Why its exec is a secure one, by which ld.so ignores LD_PRELOAD and the kernel refuses tracers.
     pub raised: Option<Raised>,
+    /// Whether the caller may trace it even then.
+    pub may_be_traced: bool,
     /// Whether an env line on the way takes LD_PRELOAD away.
     pub drops_preload: bool,
 }
@@ -87,6 +88,7 @@ pub fn classify_for(path: &Path, caller: &Caller, path_var: Option<&OsStr>) -> R
                 loader: image.loader,
                 sanitizer: image.sanitizer,
                 raised: raised(&rights, caller),
+                may_be_traced: caller.may_trace,
                 interpreters,
                 by_shell_fallback,
                 drops_preload,
@@ -179,67 +181,6 @@ fn follow(
         Error::new(err.kind(), attempted, why)
             .remedy(format!("install {}, or correct PATH or that line", program.display()))
     })
-}
-
-/// Refuses what the preloaded shim cannot get into.
-pub fn preloadable(program: &Program) -> Result<()> {
-    let attempted = format!("run {} with a false clock", program.command.display());
-    let subject = if program.interpreters.is_empty() {
-        "it".to_owned()
-    } else {
-        format!("its interpreter {}", program.file.display())
-    };
-    let refuse = |why: String, remedy: &str| {
-        Err(Error::not_applied(&attempted, format!("{subject} {why}")).remedy(remedy))
-    };
-    match program.kind {
-        Kind::Foreign { bits: 32, .. } => {
-            let why = format!("is a 32-bit program ({}), and the shim is 64-bit", program.kind);
-            return refuse(why, "build or install the 64-bit one");
-        }
-        Kind::Foreign { .. } => {
-            let why = format!("is built for another processor ({})", program.kind);
-            return refuse(why, &format!("build or install the one for {}", std::env::consts::ARCH));
-        }
-        Kind::Static | Kind::StaticPie => {
-            let why = format!("is linked statically ({}), so that nothing can be preloaded", program.kind);
-            return refuse(why, "use a dynamically linked build; gcc makes one without -static");
-        }
-        Kind::GoStatic => {
-            return refuse(
-                "is a static Go program, so that nothing can be preloaded".to_owned(),
-                "use a dynamically linked build; CGO_ENABLED=1 go build -ldflags=-linkmode=external makes one",
-            );
-        }
-        Kind::Dynamic(_) | Kind::GoDynamic(_) | Kind::Loader(_) => {}
-    }
-    if let Some(loader) = program.loader.as_deref().filter(|loader| !loader.exists()) {
-        let why = format!("{subject} needs the dynamic loader {}, which does not exist", loader.display());
-        return Err(Error::new(ErrorKind::CannotExecute, &attempted, why)
-            .remedy("install the C library that it was built for"));
-    }
-    if let Some(sanitizer) = program.sanitizer {
-        let why =
-            format!("is built with {sanitizer}, whose runtime refuses to come after a preloaded library");
-        return refuse(why, "the sanitizer's runtime must come first; run a build without it");
-    }
-    match program.raised {
-        Some(Raised::Caller) => Err(Error::not_applied(
-            &attempted,
-            "the real and effective ids of this process differ, and ld.so then ignores LD_PRELOAD",
-        )
-        .remedy("run falseticker without a set-id bit")),
-        Some(raised) => refuse(
-            format!("is {raised}, and ld.so then ignores LD_PRELOAD"),
-            "run a copy without the bit or the capabilities, or run as its owner",
-        ),
-        None if program.drops_preload => Err(Error::not_applied(
-            &attempted,
-            "the env in its first line takes LD_PRELOAD out of the environment",
-        )
-        .remedy("take -i, - and LD_PRELOAD out of that line")),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -1,13 +1,16 @@
-//! How a process is made to see the page: what a command really runs, and whether the shim can get into it.
+//! How a process is made to see the page: what a command really runs, by which means it can be reached, and what of it.
 //!
-//! What must hold: whatever cannot be reached is refused before it runs, with the reason and the remedy.
+//! What must hold: whatever cannot be reached is refused before it runs, with the reason and the remedy; what the means
+//! that are chosen do not cover is said.
 
 pub mod classify;
 pub mod command;
 pub mod elf;
 pub mod file_caps;
+pub mod means;
 pub mod privilege;
 pub mod script;
 
-pub use classify::{Program, classify, preloadable};
+pub use classify::{Program, classify};
 pub use command::resolve;
+pub use means::{Choice, Means, Reach, Wanted, choose};

@@ -1,4 +1,4 @@
-//! Whether an exec raises AT_SECURE, on which ld.so ignores an `LD_PRELOAD` with a path in it.
+//! Whether an exec raises AT_SECURE, on which ld.so ignores an `LD_PRELOAD` with a path in it, and who may trace such a program.
 //!
 //! What must hold: [`raised`] depends on its arguments alone; it answers as the kernel does for the file that
 //! is loaded in the end (the set-id bits of scripts do not count). What a security module may add (an SELinux
@@ -31,7 +31,12 @@ pub struct Caller {
     pub egid: u32,
     /// Whether set-id bits have no effect (`PR_SET_NO_NEW_PRIVS`).
     pub no_new_privs: bool,
+    /// Whether it may trace processes that have other rights than its own (CAP_SYS_PTRACE).
+    pub may_trace: bool,
 }
+
+/// CAP_SYS_PTRACE, as the kernel numbers capabilities.
+const SYS_PTRACE: u32 = 19;
 
 impl Caller {
     /// This process, as its children will be when they execute.
@@ -43,8 +48,15 @@ impl Caller {
             rgid: getgid().as_raw(),
             egid: getegid().as_raw(),
             no_new_privs: prctl::get_no_new_privs().unwrap_or(false),
+            may_trace: has_capability(SYS_PTRACE),
         }
     }
+}
+
+/// Whether this process has a capability in effect; not, where /proc does not say.
+pub(crate) fn has_capability(number: u32) -> bool {
+    let status = procfs::process::Process::myself().and_then(|own| own.status());
+    status.is_ok_and(|status| status.capeff >> number & 1 == 1)
 }
 
 /// What a file brings that could raise privileges.
@@ -125,8 +137,9 @@ pub fn raised(file: &FileRights, caller: &Caller) -> Option<Raised> {
 mod tests {
     use super::*;
 
-    const ROOT: Caller = Caller { ruid: 0, euid: 0, rgid: 0, egid: 0, no_new_privs: false };
-    const USER: Caller = Caller { ruid: 1000, euid: 1000, rgid: 1000, egid: 1000, no_new_privs: false };
+    const ROOT: Caller = Caller { ruid: 0, euid: 0, rgid: 0, egid: 0, no_new_privs: false, may_trace: true };
+    const USER: Caller =
+        Caller { ruid: 1000, euid: 1000, rgid: 1000, egid: 1000, no_new_privs: false, may_trace: false };
     const PLAIN: FileRights = FileRights { mode: 0o100_755, uid: 0, gid: 0, nosuid: false, caps: None };
 
     #[test]

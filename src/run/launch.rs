@@ -47,7 +47,7 @@ impl Command {
         };
         let path = reach::resolve(first, std::env::var_os("PATH").as_deref())?;
         let program = reach::classify(&path)?;
-        reach::preloadable(&program)?;
+        reach::choose(&program, reach::Wanted::Preload)?;
         Ok(Command { words: words.to_vec(), program })
     }
 

@@ -22,6 +22,10 @@ pub const VERSION: u32 = 3;
 pub const MARKS: usize = 1024;
 /// Processes that can have a row at one time.
 pub const ROWS: usize = 1024;
+/// In [`RowHead::detour`]: no shim, but a vDSO that was replaced when the program was executed. Above what refusals' codes need.
+pub const REACHED_BY_VDSO: u64 = 1 << 32;
+/// In [`RowHead::detour`]: no shim, but a vDSO that was detoured while the process ran.
+pub const REACHED_BY_ATTACH: u64 = 2 << 32;
 /// The size of the evidence file.
 pub const EVIDENCE_SIZE: usize = size_of::<Evidence>();
 
@@ -144,7 +148,8 @@ pub struct RowHead {
     pub taken_at: AtomicU64,
     /// Marks that were overwritten by newer ones.
     pub overflow: AtomicU64,
-    /// How the process is reached: 0 when its vDSO is detoured, otherwise why it is not.
+    /// How the process is reached: 0 by the shim with its vDSO detoured, [`REACHED_BY_VDSO`], [`REACHED_BY_ATTACH`]; any
+    /// other word is why the shim's vDSO is not detoured ([`Refusal::code`](crate::detour::Refusal::code)).
     pub detour: AtomicU64,
     /// The pid namespace in which the pid is the process's own, by its inode; 0 when unknown. Pids of another one mean
     /// nothing to whoever reads this.

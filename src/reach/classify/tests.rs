@@ -10,13 +10,19 @@ use tempfile::TempDir;
 
 use super::super::elf::Libc;
 use super::super::file_caps::FileCaps;
+use super::super::means::{Preload, Reach};
 use super::*;
+
+/// Whether the shim gets into it.
+fn preloadable(program: &Program) -> Result<()> {
+    Preload.can_reach(program)
+}
 
 const SOURCE: &str = "int main(void) { return 0; }\n";
 /// Somebody else than root and than the user who runs the tests.
 fn somebody_else() -> Caller {
     let id = Caller::current().ruid + 1;
-    Caller { ruid: id, euid: id, rgid: id, egid: id, no_new_privs: false }
+    Caller { ruid: id, euid: id, rgid: id, egid: id, no_new_privs: false, may_trace: false }
 }
 
 fn scratch() -> TempDir {
