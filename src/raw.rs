@@ -92,6 +92,8 @@ of_numbers! {
     pidfd_open(pid: i32) = SYS_pidfd_open [pid as usize, 0];
     /// Send a signal to one thread.
     tgkill(pid: i32, tid: i32, signal: c_int) = SYS_tgkill [pid as usize, tid as usize, signal as usize];
+    /// A descriptor of the process that a pidfd stands for, as one of this process.
+    pidfd_getfd(pidfd: c_int, fd: c_int) = SYS_pidfd_getfd [pidfd as usize, fd as usize, 0];
     pidfd_send_signal(fd: c_int, signal: c_int) = SYS_pidfd_send_signal [fd as usize, signal as usize, 0, 0];
     /// Collect an ended child, of whatever exit signal. With `WNOHANG` 0 if it still runs.
     wait(pid: i32, options: c_int) = SYS_wait4 [pid as usize, 0, (options | libc::__WALL) as usize, 0];

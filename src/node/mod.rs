@@ -357,6 +357,18 @@ impl Node {
         Ok(status::changes(&tables, crate::host_clock::monotonic()))
     }
 
+    /// The page and the evidence file, as those who are reached have them: the page for reading alone.
+    pub(crate) fn open_files(&self) -> Result<(File, File)> {
+        let page = files::open_file(&self.dir.page(), PAGE_SIZE as u64, self.dir.owner(), false)?;
+        let evidence = files::open_file(&self.dir.evidence(), EVIDENCE_SIZE as u64, self.dir.owner(), true)?;
+        Ok((page, evidence))
+    }
+
+    /// Where a process has so much of the node's page mapped.
+    pub(crate) fn mapping_in(&self, process: ProcessId, length: usize) -> Option<u64> {
+        mapping::find(process, &self.dir.page(), length)
+    }
+
     /// Waits until every reached process that runs has read its clock under a change, for `limit` at most.
     pub fn wait_until_read(&self, change: &Applied, limit: Span) -> Result<Answer> {
         wait::wait(self, change, limit)
