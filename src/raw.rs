@@ -99,6 +99,8 @@ of_numbers! {
     wait(pid: i32, options: c_int) = SYS_wait4 [pid as usize, 0, (options | libc::__WALL) as usize, 0];
     /// Whether two descriptors of a process are one opening of a file: 0 if they are (KCMP_FILE).
     kcmp_file(pid: i32, one: c_int, other: c_int) = SYS_kcmp [pid as usize, pid as usize, 0, one as usize, other as usize];
+    /// Whether two processes have the same memory: 0 if they have (KCMP_VM).
+    kcmp_memory(one: i32, other: i32) = SYS_kcmp [one as usize, other as usize, 1];
     /// An event counter, closed on exec.
     eventfd() = SYS_eventfd2 [0, libc::EFD_CLOEXEC as usize];
     /// A timer on the host's CLOCK_MONOTONIC, closed on exec.
@@ -108,6 +110,11 @@ of_numbers! {
 /// Whether two descriptors of this process are one opening of a file.
 pub(crate) fn is_same_file(one: c_int, other: c_int) -> Result<bool> {
     kcmp_file(getpid()? as i32, one, other).map(|order| order == 0)
+}
+
+/// Whether two processes have the same memory, as parent and child have in `vfork`.
+pub(crate) fn has_same_memory(one: i32, other: i32) -> Result<bool> {
+    kcmp_memory(one, other).map(|order| order == 0)
 }
 
 /// Open a file.

@@ -7,14 +7,15 @@ use std::path::Path;
 
 use super::guard;
 use super::node_in;
-use crate::process::ProcessId;
+use crate::process::{ProcessId, tracer};
 use crate::{Error, Result};
 
 /// Refuses to go on if one of these is traced by anybody but a holder of threads.
 pub(super) fn refuse(dir: &Path, processes: &[ProcessId]) -> Result<()> {
     for id in processes {
         let Ok(tasks) = std::fs::read_dir(format!("/proc/{}/task", id.pid)) else { continue };
-        let traced = tasks.flatten().find_map(|task| tracer(&task.path()));
+        let traced =
+            tasks.flatten().find_map(|task| tracer(&task.path()).filter(|(_, name)| name != guard::NAME));
         if let Some((tracer, name)) = traced {
             let why = format!("process {id} is under a debugger: process {tracer} ({name}) traces it");
             return Err(Error::not_applied(format_args!("freeze {}", node_in(dir)), why)
@@ -22,14 +23,4 @@ pub(super) fn refuse(dir: &Path, processes: &[ProcessId]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Who traces a task: the pid and the name.
-fn tracer(task: &Path) -> Option<(i32, String)> {
-    let status = std::fs::read_to_string(task.join("status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("TracerPid:"))?;
-    let tracer: i32 = line.trim().parse().ok().filter(|tracer| *tracer != 0)?;
-    let name = std::fs::read_to_string(format!("/proc/{tracer}/comm")).unwrap_or_default();
-    let name = name.trim().to_owned();
-    (name != guard::NAME).then_some((tracer, name))
 }

@@ -6,6 +6,7 @@
 mod pidfd;
 pub(crate) mod stat;
 mod stopped;
+mod tracer;
 mod tree;
 
 pub use pidfd::PidFd;
@@ -13,6 +14,7 @@ pub(crate) use pidfd::open_verified;
 pub use stat::State;
 pub(crate) use stat::decimal;
 pub use stopped::{Stillness, stillness, stop_is_pending};
+pub(crate) use tracer::{tracer, tracer_of};
 pub use tree::{Process, Table, cmdline};
 
 use serde::{Deserialize, Serialize};

@@ -10,6 +10,7 @@ pub mod file_caps;
 pub mod means;
 pub mod privilege;
 pub mod script;
+pub(crate) mod trace;
 
 pub use classify::{Program, classify};
 pub use command::resolve;

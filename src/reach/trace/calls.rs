@@ -1,0 +1,142 @@
+//! System calls made in a stopped thread's name.
+//!
+//! What must hold: from [`Calls::begin`] to its end no signal's handler runs in the thread; afterwards its registers and its signal
+//! mask are what they were (but see [`rseq`]), whatever happened between, unless it was killed.
+//!
+//! *Why a step and not a pair of stops at the call's entry and exit*: a step's stop is where the thread returns to user mode, so
+//! that a system call which was interrupted is begun again afterwards; and it takes half as long. *What it costs*: SIGTRAP is
+//! sent to the thread, and of a program that ignores it the kernel would forget that it does; so it is refused.
+
+use libc::c_long;
+use nix::errno::Errno;
+
+use super::request::{News, Registers};
+use super::stopped::{Stopped, await_news, too_late};
+use super::{STOP_LIMIT, gone, rseq};
+use crate::raw::SignalSet;
+use crate::{Error, Result, host_clock};
+
+/// In a stopped thread's orig_rax: it is in no system call that would have to be begun again.
+const NO_CALL: u64 = u64::MAX;
+/// PTRACE_O_SUSPEND_SECCOMP.
+const SUSPEND_SECCOMP: i32 = 1 << 21;
+const SIGTRAP_BIT: SignalSet = 1 << (libc::SIGTRAP - 1);
+
+/// A stopped thread that makes system calls for its tracer. Dropping it puts everything back.
+pub(crate) struct Calls<'a> {
+    thread: &'a mut Stopped,
+    at: u64,
+    registers: Registers,
+    mask: SignalSet,
+    is_ended: bool,
+}
+
+impl<'a> Calls<'a> {
+    pub(super) fn begin(thread: &'a mut Stopped, at: u64) -> Result<Calls<'a>> {
+        let status = Status::read(thread)?;
+        if status.ignored & SIGTRAP_BIT != 0 {
+            return Err(Error::not_applied(
+                format_args!("make system calls in process {}", thread.process()),
+                "it ignores SIGTRAP, which each of them sends it, and would ignore it no more",
+            ));
+        }
+        let registers = rseq::led_out(thread.tid(), thread.registers()?);
+        let mask = thread.signal_mask()?;
+        if status.has_seccomp {
+            suspend_seccomp(thread)?;
+        }
+        let calls = Calls { thread, at, registers, mask, is_ended: false };
+        calls.thread.set_signal_mask(!SIGTRAP_BIT)?;
+        Ok(calls)
+    }
+
+    /// Makes one: what the kernel has answered. The outer failure is one of tracing.
+    pub(crate) fn call(&mut self, number: c_long, args: [u64; 6]) -> Result<std::result::Result<u64, Errno>> {
+        let [rdi, rsi, rdx, r10, r8, r9] = args;
+        let rax = number.cast_unsigned();
+        let before =
+            Registers { rip: self.at, rax, orig_rax: NO_CALL, rdi, rsi, rdx, r10, r8, r9, ..self.registers };
+        self.thread.set_registers(&before)?;
+        let after = self.step_over()?;
+        Ok(match after.rax.cast_signed() {
+            answer @ -4095..0 => Err(Errno::from_raw(i32::try_from(-answer).unwrap_or(0))),
+            _ => Ok(after.rax),
+        })
+    }
+
+    /// Runs the one instruction, whatever other stops come between: a process that is being stopped says so before.
+    fn step_over(&self) -> Result<Registers> {
+        const DOING: &str = "make a system call in the name";
+        let until = host_clock::monotonic().saturating_add(STOP_LIMIT);
+        let mut signal = 0;
+        loop {
+            self.thread
+                .go_on(libc::PTRACE_SINGLESTEP, signal)
+                .map_err(|errno| self.thread.failed(DOING, errno))?;
+            let news =
+                await_news(self.thread.tid(), until).map_err(|errno| self.thread.failed(DOING, errno))?;
+            signal = match news {
+                Some(News::Stopped { signal, event: 0 }) if signal != libc::SIGTRAP => signal,
+                Some(News::Stopped { .. }) => 0,
+                Some(News::Ended) => return Err(gone(self.thread.process(), DOING)),
+                None => return Err(too_late(self.thread.process(), self.thread.tid())),
+            };
+            let registers = self.thread.registers()?;
+            if registers.rip != self.at {
+                return Ok(registers);
+            }
+        }
+    }
+
+    /// The thread as it was before, or why that cannot be.
+    pub(crate) fn end(mut self) -> Result<()> {
+        self.put_back()
+    }
+
+    fn put_back(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.is_ended, true) {
+            return Ok(());
+        }
+        let _ = self.thread.reset_options();
+        let mask = self.thread.set_signal_mask(self.mask);
+        self.thread.set_registers(&self.registers).and(mask)
+    }
+}
+
+impl Drop for Calls<'_> {
+    fn drop(&mut self) {
+        let _ = self.put_back();
+    }
+}
+
+/// What /proc says of a thread that decides whether calls can be made in its name.
+struct Status {
+    ignored: SignalSet,
+    has_seccomp: bool,
+}
+
+impl Status {
+    fn read(thread: &Stopped) -> Result<Status> {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", thread.tid()))
+            .map_err(|_| gone(thread.process(), "read the state"))?;
+        let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map_or("", str::trim);
+        Ok(Status {
+            ignored: SignalSet::from_str_radix(field("SigIgn:"), 16).unwrap_or(0),
+            // A kernel without seccomp has no such line.
+            has_seccomp: !matches!(field("Seccomp:"), "" | "0"),
+        })
+    }
+}
+
+fn suspend_seccomp(thread: &Stopped) -> Result<()> {
+    thread.add_options(SUSPEND_SECCOMP).map_err(|errno| {
+        Error::not_applied(
+            format_args!("make system calls in process {}", thread.process()),
+            format_args!(
+                "it has a seccomp filter, which would judge them and cannot be suspended ({})",
+                errno.desc()
+            ),
+        )
+        .remedy("run falseticker as root (CAP_SYS_ADMIN), outside of any seccomp filter itself")
+    })
+}

@@ -1,0 +1,75 @@
+//! Processes that are held by ptrace(2): their registers, their memory, and system calls made in their name.
+//!
+//! Both ways into a program without the shim go through here: at its exec, and while it runs. State is in the types: only
+//! a [`Stopped`] thread has registers, only a [`StoppedProcess`] has memory that nobody else changes, and dropping either lets
+//! it go.
+//!
+//! What must hold:
+//! 1. The thread that began to trace makes every request; so whatever traces runs in a thread of its own
+//!    ([`in_own_thread`]), whose end lets go of all, of threads too that have not stopped yet and could not be let go of
+//!    otherwise.
+//! 2. Every wait for a stop is bounded.
+//! 3. No signal that the program was to get is lost, and none that a stop makes is seen by it. A process that was stopped
+//!    (SIGSTOP, a freeze) is stopped afterwards.
+//! 4. A thread is told from a later one of its number by its start.
+//!
+//! What breaks it: another thread of the calling program that waits for any child, and so takes the news of a stop away.
+//!
+//! Source: ptrace(2). PTRACE_INTERRUPT is consumed by whatever stop comes first; it is then made again.
+
+mod admit;
+mod calls;
+mod memory;
+mod process;
+mod request;
+mod rseq;
+mod stopped;
+mod vdso;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use admit::admit;
+pub(crate) use calls::Calls;
+pub(crate) use memory::Memory;
+pub(crate) use process::StoppedProcess;
+pub(crate) use request::Registers;
+pub(crate) use stopped::Stopped;
+pub(crate) use vdso::Vdso;
+
+use nix::errno::Errno;
+
+use crate::{Error, Result, Span};
+
+/// How long a thread may take to stop. A process that waits for a processor takes tens of milliseconds.
+const STOP_LIMIT: Span = Span::from_secs(2);
+
+/// Runs what traces in a thread of its own, at whose end the kernel lets go of whatever it has traced.
+pub(crate) fn in_own_thread<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    let refused = |why: &dyn std::fmt::Display| Error::not_applied("start a thread that traces", why);
+    std::thread::scope(|scope| {
+        let traces = std::thread::Builder::new().name("ft-trace".to_owned()).spawn_scoped(scope, || {
+            // The sleeps between two looks at a thread that is to stop are short, and are its time as well.
+            let _ = nix::sys::prctl::set_timerslack(1);
+            work()
+        });
+        let traces =
+            traces.map_err(|why| refused(&why).remedy("raise the limit on processes (ulimit -u)"))?;
+        traces.join().unwrap_or_else(|_| Err(refused(&"it has panicked")))
+    })
+}
+
+/// A request of ptrace's that failed on a process.
+fn failed(doing: &str, process: i32, errno: Errno) -> Error {
+    let attempted = format!("{doing} of process {process}");
+    match errno {
+        Errno::ESRCH => gone(process, &attempted),
+        Errno::EPERM => admit::not_permitted(process, &attempted),
+        errno => Error::not_applied(attempted, errno.desc()),
+    }
+}
+
+/// The process has ended while it was held.
+fn gone(process: i32, attempted: &str) -> Error {
+    Error::not_applied(attempted, format_args!("process {process} has ended meanwhile"))
+}
