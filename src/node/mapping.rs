@@ -12,7 +12,10 @@ use crate::process::ProcessId;
 pub fn find(process: ProcessId, file: &Path, length: usize) -> Option<u64> {
     let file = std::fs::metadata(file).ok()?;
     let maps = std::fs::read_to_string(format!("/proc/{}/maps", process.pid)).ok()?;
-    maps.lines().filter_map(Line::parse).find(|line| line.is_of(&file) && line.length() == length as u64).map(|line| line.from)
+    maps.lines()
+        .filter_map(Line::parse)
+        .find(|line| line.is_of(&file) && line.length() == length as u64)
+        .map(|line| line.from)
 }
 
 /// A line of /proc/PID/maps, as far as it matters. Source: proc_pid_maps(5).

@@ -10,6 +10,7 @@ mod evidence;
 pub mod files;
 mod keeping;
 mod make;
+mod mapping;
 mod members;
 pub(crate) mod memory;
 pub mod name;
@@ -34,10 +35,11 @@ pub use wait::{Answer, Asked};
 
 use std::cell::Cell;
 use std::ffi::OsString;
+use std::fs::File;
 use std::process::Command;
 
-use falseticker_page::evidence::Evidence;
-use falseticker_page::layout::Page;
+use falseticker_page::evidence::{EVIDENCE_SIZE, Evidence};
+use falseticker_page::layout::{PAGE_SIZE, Page};
 use falseticker_page::time::{HostInstant, Span};
 
 use crate::error::{Error, Result};

@@ -7,10 +7,13 @@ pub mod classify;
 pub mod command;
 pub mod elf;
 pub mod file_caps;
+pub(crate) mod follow;
+pub(crate) mod implant;
 pub mod means;
 pub mod privilege;
 pub mod script;
 pub(crate) mod trace;
+pub(crate) mod vdso;
 
 pub use classify::{Program, classify};
 pub use command::resolve;

@@ -61,6 +61,8 @@ impl Notice {
 /// `record` must be what the request reads or writes.
 unsafe fn ioctl(fd: BorrowedFd<'_>, request: usize, record: usize) -> Result<(), Errno> {
     // SAFETY: by this function's own contract.
-    unsafe { raw::syscall(libc::SYS_ioctl, [fd.as_raw_fd().unsigned_abs() as usize, request, record, 0, 0, 0]) }
-        .map(drop)
+    unsafe {
+        raw::syscall(libc::SYS_ioctl, [fd.as_raw_fd().unsigned_abs() as usize, request, record, 0, 0, 0])
+    }
+    .map(drop)
 }

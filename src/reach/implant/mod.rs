@@ -48,7 +48,9 @@ pub struct Kernels {
 impl Kernels {
     /// Those of the image that is mapped at `base`; `None` for one without a clock.
     pub fn of(image: &Image<'_>, base: u64) -> Option<Kernels> {
-        let at = |name: &[u8]| image.function(name).map_or(0, |function| base.saturating_add(function.offset as u64));
+        let at = |name: &[u8]| {
+            image.function(name).map_or(0, |function| base.saturating_add(function.offset as u64))
+        };
         let kernels = Kernels {
             clock_gettime: at(b"__vdso_clock_gettime"),
             getcpu: at(b"__vdso_getcpu"),
@@ -162,13 +164,16 @@ impl Planting<'_, '_> {
         let (page, evidence) = self.node.open_files()?;
         let (calls, memory) = (&mut *self.calls, self.memory);
         let process = self.process;
-        Passing::new(calls, memory, process, implant.own()).pass([page.as_fd(), evidence.as_fd()], |calls, [page, evidence]| {
-            let mut planting = Planting { calls, memory, process, node: self.node };
-            let shared = libc::MAP_SHARED | libc::MAP_FIXED;
-            let at = |offset: usize| implant.base + offset as u64;
-            planting.map(at(layout.page), PAGE_SIZE, libc::PROT_READ, shared, page)?;
-            planting.map(at(layout.evidence), EVIDENCE_SIZE, writable, shared, evidence).map(drop)
-        })?;
+        Passing::new(calls, memory, process, implant.own()).pass(
+            [page.as_fd(), evidence.as_fd()],
+            |calls, [page, evidence]| {
+                let mut planting = Planting { calls, memory, process, node: self.node };
+                let shared = libc::MAP_SHARED | libc::MAP_FIXED;
+                let at = |offset: usize| implant.base + offset as u64;
+                planting.map(at(layout.page), PAGE_SIZE, libc::PROT_READ, shared, page)?;
+                planting.map(at(layout.evidence), EVIDENCE_SIZE, writable, shared, evidence).map(drop)
+            },
+        )?;
         let advice = [implant.own(), 4096, libc::MADV_WIPEONFORK.cast_unsigned().into(), 0, 0, 0];
         self.call(libc::SYS_madvise, advice, "have its memory wiped in children")?;
         self.memory.write(implant.base, implant.replacement.bytes)?;

@@ -130,7 +130,9 @@ impl<'a, 'b> Passing<'a, 'b> {
     fn failed(&self, what: &str, errno: Errno) -> Error {
         let error = self.refused(format_args!("it could not {what}: {}", errno.desc()));
         match errno {
-            Errno::EMFILE | Errno::ENFILE => error.remedy("it has as many files open as it may; raise its limit (prlimit)"),
+            Errno::EMFILE | Errno::ENFILE => {
+                error.remedy("it has as many files open as it may; raise its limit (prlimit)")
+            }
             _ => error,
         }
     }

@@ -70,11 +70,10 @@ pub fn seat(node: &Node, process: ProcessId) -> Result<bool> {
     }
     let mut reached = [0; 8];
     let more = implant.own() - OWN_AT as u64 + falseticker_page::image::MORE_AT as u64;
-    memory
-        .read_exact_at(&mut reached, more + std::mem::offset_of!(More, reached) as u64)
-        .map_err(refused)?;
+    memory.read_exact_at(&mut reached, more + std::mem::offset_of!(More, reached) as u64).map_err(refused)?;
     let seat = take(node, process, u64::from_ne_bytes(reached))?;
-    let write = |at: usize, bytes: &[u8]| memory.write_all_at(bytes, implant.own() + at as u64).map_err(refused);
+    let write =
+        |at: usize, bytes: &[u8]| memory.write_all_at(bytes, implant.own() + at as u64).map_err(refused);
     write(pid_at, &seat.pid.to_ne_bytes())?;
     write(row_at, &seat.row.to_ne_bytes())?;
     // Last, so that whoever looks its segment up because of it has a row to mark.

@@ -42,7 +42,7 @@ impl<'a> Calls<'a> {
         }
         let registers = rseq::led_out(thread.tid(), thread.registers()?);
         let mask = thread.signal_mask()?;
-        if status.has_seccomp {
+        if status.filters > thread.mild_filters() {
             suspend_seccomp(thread)?;
         }
         let calls = Calls { thread, at, registers, mask, is_ended: false };
@@ -112,7 +112,8 @@ impl Drop for Calls<'_> {
 /// What /proc says of a thread that decides whether calls can be made in its name.
 struct Status {
     ignored: SignalSet,
-    has_seccomp: bool,
+    /// Its seccomp filters.
+    filters: u32,
 }
 
 impl Status {
@@ -122,8 +123,11 @@ impl Status {
         let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map_or("", str::trim);
         Ok(Status {
             ignored: SignalSet::from_str_radix(field("SigIgn:"), 16).unwrap_or(0),
-            // A kernel without seccomp has no such line.
-            has_seccomp: !matches!(field("Seccomp:"), "" | "0"),
+            // A kernel without seccomp has no such line, and one before 5.9 does not say how many.
+            filters: match (field("Seccomp:"), field("Seccomp_filters:")) {
+                ("" | "0", _) => 0,
+                (_, count) => count.parse().unwrap_or(u32::MAX),
+            },
         })
     }
 }

@@ -33,7 +33,7 @@ pub(crate) use admit::admit;
 pub(crate) use calls::Calls;
 pub(crate) use memory::Memory;
 pub(crate) use process::StoppedProcess;
-pub(crate) use request::Registers;
+pub(crate) use request::{News, Registers, news_of_any};
 pub(crate) use stopped::Stopped;
 pub(crate) use vdso::Vdso;
 

@@ -18,11 +18,21 @@ const EVENT_SHIFT: i32 = 8;
 
 /// What has become of a traced thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum News {
+pub(crate) enum News {
     /// It stands in a stop: by this signal, or by this event of ptrace's if that is not 0.
     Stopped { signal: i32, event: i32 },
     /// It has ended, or has become another program's.
     Ended,
+}
+
+impl News {
+    fn of(status: i32) -> News {
+        if !libc::WIFSTOPPED(status) {
+            return News::Ended;
+        }
+        let stop = status >> 8;
+        News::Stopped { signal: stop & 0xff, event: stop >> EVENT_SHIFT }
+    }
 }
 
 /// News of one thread that this one traces; `None` when there is none for now.
@@ -33,12 +43,25 @@ pub(super) fn news(tid: i32) -> Result<Option<News>> {
     // SAFETY: a live word for the status; no record of usage is asked for.
     match unsafe { raw::syscall(libc::SYS_wait4, args) } {
         Ok(0) | Err(Errno::EINTR) => Ok(None),
-        Ok(_) if libc::WIFSTOPPED(status) => {
-            let stop = status >> 8;
-            Ok(Some(News::Stopped { signal: stop & 0xff, event: stop >> EVENT_SHIFT }))
-        }
-        Ok(_) | Err(Errno::ECHILD) => Ok(Some(News::Ended)),
+        Ok(_) => Ok(Some(News::of(status))),
+        Err(Errno::ECHILD) => Ok(Some(News::Ended)),
         Err(errno) => Err(errno),
+    }
+}
+
+/// Waits for the next news of whatever thread this one traces, and of no other; `None` once it traces none.
+pub(crate) fn news_of_any() -> Result<Option<(i32, News)>> {
+    let mut status = 0;
+    let options = libc::__WALL | libc::__WNOTHREAD;
+    let args = [usize::MAX, &raw mut status as usize, usize_of(options), 0, 0, 0];
+    loop {
+        // SAFETY: a live word for the status; no record of usage is asked for.
+        return match unsafe { raw::syscall(libc::SYS_wait4, args) } {
+            Ok(tid) => Ok(i32::try_from(tid).ok().map(|tid| (tid, News::of(status)))),
+            Err(Errno::EINTR) => continue,
+            Err(Errno::ECHILD) => Ok(None),
+            Err(errno) => Err(errno),
+        };
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Stopped {
     process: i32,
     /// The PTRACE_O_ flags that its tracer has set.
     options: i32,
+    /// How many seccomp filters are on it that judge none of the calls which are made in its name.
+    mild_filters: u32,
     /// Its tracer is a thread, which keeps it.
     of_this_thread: PhantomData<*const ()>,
 }
@@ -39,14 +41,14 @@ impl Stopped {
     /// ptrace's (exec, fork, clone), not the delivery of a signal. It is led from there to where it returns to user mode: after
     /// an exec, to the new program's first instruction.
     pub(crate) fn at_event(process: i32, tid: i32, options: i32) -> Result<Stopped> {
-        let stopped = Stopped { tid, process, options, of_this_thread: PhantomData };
+        let stopped = Stopped { tid, process, options, mild_filters: 0, of_this_thread: PhantomData };
         stopped.settle()?;
         Ok(stopped)
     }
 
     /// One that stands in the stop that it was interrupted for.
     pub(super) fn interrupted(process: i32, tid: i32) -> Stopped {
-        Stopped { tid, process, options: 0, of_this_thread: PhantomData }
+        Stopped { tid, process, options: 0, mild_filters: 0, of_this_thread: PhantomData }
     }
 
     fn settle(&self) -> Result<()> {
@@ -59,6 +61,15 @@ impl Stopped {
             Ok(Awaited::Late) => Err(too_late(self.process, self.tid)),
             Err(errno) => Err(self.failed(DOING, errno)),
         }
+    }
+
+    /// So many seccomp filters are known to be on it that judge none of the calls which are made in its name.
+    pub(crate) fn know_filters(&mut self, mild: u32) {
+        self.mild_filters = mild;
+    }
+
+    pub(super) fn mild_filters(&self) -> u32 {
+        self.mild_filters
     }
 
     /// Its number.

@@ -10,38 +10,32 @@
 mod start;
 
 use falseticker_page::evidence::REACHED_BY_VDSO;
-use falseticker_page::vdso::{HEADER_PAGE, Image, image_size};
 
 pub(crate) use start::Start;
 
 use super::implant::{Implant, Kernels};
-use super::trace::{Memory, Stopped, find_instruction};
+use super::trace::{self, Memory, Stopped};
 use crate::node::Node;
 use crate::process::ProcessId;
 use crate::{Error, Result};
 
 /// Reaches a program that stands before its first instruction.
-pub(crate) fn reach(stopped: &mut Stopped, memory: &Memory, start: &Start, process: ProcessId, node: &Node) -> Result<()> {
+pub(crate) fn reach(
+    stopped: &mut Stopped,
+    memory: &Memory,
+    start: &Start,
+    process: ProcessId,
+    node: &Node,
+) -> Result<()> {
     let refused = |why: &str| Error::not_applied(format_args!("reach process {process} at its exec"), why);
-    let slot = start.vdso.ok_or_else(|| refused("the kernel gives it no vDSO").remedy("boot without vdso=0"))?;
-    let code = read_vdso(memory, slot.value)?;
-    let image = Image::parse(&code).ok_or_else(|| refused("its vDSO is not what a kernel makes"))?;
-    let kernels = Kernels::of(&image, slot.value).ok_or_else(|| refused("its vDSO has no clock"))?;
-    let instruction = find_instruction(&code).ok_or_else(|| refused("its vDSO makes no system call"))?;
-    let mut calls = stopped.calls(slot.value + instruction as u64)?;
+    let vdso = trace::Vdso::of(process.pid, memory)?;
+    let slot = start.vdso.filter(|slot| slot.value == vdso.base());
+    let slot = slot.ok_or_else(|| refused("its auxiliary vector does not say where its vDSO is"))?;
+    let kernels = vdso.image().and_then(|image| Kernels::of(&image, vdso.base()));
+    let kernels = kernels.ok_or_else(|| refused("its vDSO is not what a kernel makes"))?;
+    let instruction = vdso.syscall_instruction().ok_or_else(|| refused("its vDSO makes no system call"))?;
+    let mut calls = stopped.calls(instruction)?;
     let planted = Implant::plant(&mut calls, memory, process, node, &kernels, REACHED_BY_VDSO);
     calls.end()?;
     memory.write(slot.at, &planted?.base().to_ne_bytes())
-}
-
-/// The vDSO of a stopped process.
-pub(crate) fn read_vdso(memory: &Memory, base: u64) -> Result<Vec<u8>> {
-    let mut header = [0; HEADER_PAGE];
-    memory.read(base, &mut header)?;
-    let size = image_size(&header).ok_or_else(|| {
-        Error::not_applied("read the vDSO of a process", "it is not what a kernel makes")
-    })?;
-    let mut code = vec![0; size];
-    memory.read(base, &mut code)?;
-    Ok(code)
 }

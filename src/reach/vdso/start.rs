@@ -43,8 +43,10 @@ impl Start {
     /// Reads what stands from the stack's top on.
     pub(crate) fn read(memory: &Memory, top: u64) -> Result<Start> {
         let mut words = Words { memory, at: top, read: 0, buffer: Vec::new() };
-        let refused = || Error::not_applied("read the stack of a new program", "it is not what a kernel makes");
-        let arguments = usize::try_from(words.next().ok_or_else(refused)?).ok().filter(|count| *count < MOST_WORDS);
+        let refused =
+            || Error::not_applied("read the stack of a new program", "it is not what a kernel makes");
+        let arguments =
+            usize::try_from(words.next().ok_or_else(refused)?).ok().filter(|count| *count < MOST_WORDS);
         for _ in 0..=arguments.ok_or_else(refused)? {
             words.next().ok_or_else(refused)?;
         }
