@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use falseticker::fault::{Clocks, Drift, Fault, Jump, Set, Stall};
 use falseticker::node::NodeName;
+use falseticker::reach::Wanted;
 use falseticker::run::Request;
 use falseticker::units::{Faketime, Start};
 use falseticker::{NodeInstant, Rate, Result, Span};
@@ -24,6 +25,28 @@ Examples:
 The faults are in force at the program's first read. The program has the terminal, standard input and output; signals \
 are passed on to it. A node that run makes goes with its last process.
 ";
+
+/// By which means programs are reached.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+pub enum Reach {
+    /// The shim where it gets into a program, else its vDSO is replaced.
+    #[default]
+    Auto,
+    /// The shim alone; what it does not get into is refused.
+    Preload,
+    /// Each program's vDSO is replaced when it is executed.
+    Vdso,
+}
+
+impl From<Reach> for Wanted {
+    fn from(reach: Reach) -> Wanted {
+        match reach {
+            Reach::Auto => Wanted::Auto,
+            Reach::Preload => Wanted::Preload,
+            Reach::Vdso => Wanted::Vdso,
+        }
+    }
+}
 
 /// Its flags.
 #[derive(Debug, clap::Args)]
@@ -67,6 +90,14 @@ pub struct Args {
     #[arg(long)]
     pub allow_settime: bool,
 
+    /// By which means programs are reached: the preloaded shim where it gets in and a replaced vDSO elsewhere, or one of them
+    #[arg(long, value_name = "MEANS", value_enum, default_value_t)]
+    pub reach: Reach,
+
+    /// End the program when something below it would read the true clock
+    #[arg(long)]
+    pub strict_tree: bool,
+
     /// Pass the program's output on, so that --on-output of other commands can wait for a line of it
     #[arg(long)]
     pub capture: bool,
@@ -93,6 +124,8 @@ impl Args {
             monotonic: self.monotonic,
             share: self.share,
             allow_settime: self.allow_settime,
+            reach: self.reach.into(),
+            strict_tree: self.strict_tree,
             capture: self.capture,
             clocks: self.clocks,
             faults: self.faults(),

@@ -25,6 +25,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{ForkResult, Pid, setpgid};
 
 use super::capture::{Pumps, Stream};
+use super::following::Following;
 use super::fork::fork;
 use super::message::Message;
 use super::orphans;
@@ -56,15 +57,17 @@ pub struct Charge<'a> {
     pub run: Option<ProcessId>,
     /// The program's output, where it is captured.
     pub streams: Vec<Stream>,
+    /// How the program is followed.
+    pub following: Following,
 }
 
 /// The keeper's whole life, with all signals blocked. `target` is the program's, and never returns either.
-pub fn keep(charge: Charge<'_>, target: impl FnOnce() -> std::convert::Infallible) -> ! {
+pub fn keep(charge: Charge<'_>, target: impl FnOnce(&Following) -> std::convert::Infallible) -> ! {
     let _never = Never;
     let _ = prctl::set_child_subreaper(true);
     let child = match fork() {
         Ok(ForkResult::Child) => {
-            target();
+            target(&charge.following);
             raw::exit(125);
         }
         Ok(ForkResult::Parent { child }) => child.as_raw(),
@@ -75,8 +78,9 @@ pub fn keep(charge: Charge<'_>, target: impl FnOnce() -> std::convert::Infallibl
     };
     // Only now, so that the program is born into the group of `run`.
     let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
-    let Charge { dir, pipe, run, streams } = charge;
-    leave_all_but(std::iter::once(pipe).chain(streams.iter().flat_map(Stream::descriptors)).collect());
+    let Charge { dir, pipe, run, streams, following } = charge;
+    let kept = std::iter::once(pipe).chain(streams.iter().flat_map(Stream::descriptors));
+    leave_all_but(kept.chain(following.descriptors()).collect());
     raw::settle_as(NAME);
     let mut pumps = match Pumps::start(streams, &[pipe]) {
         Ok(pumps) => pumps,
@@ -85,6 +89,7 @@ pub fn keep(charge: Charge<'_>, target: impl FnOnce() -> std::convert::Infallibl
             raw::exit(125);
         }
     };
+    following.keep(dir, child);
     tell(pipe, Message::Started(child));
     watch(child, pipe, run, dir, &mut pumps);
     // In vain is not in silence: the next command of any kind sweeps again.
@@ -153,7 +158,8 @@ fn continue_run(run: Option<ProcessId>) {
 
 /// The next change of any child, which is left to be collected; pid 0 when there is none for now.
 fn next_change(flags: i32) -> Result<(i32, i32), Errno> {
-    let flags = flags | libc::WEXITED | libc::WNOWAIT;
+    // Threads of those who follow have children that they trace, whose news is theirs.
+    let flags = flags | libc::WEXITED | libc::WNOWAIT | libc::__WNOTHREAD;
     // SAFETY: zeroes are a valid siginfo, which the kernel fills in; its fields are those of a child's change.
     unsafe {
         let mut info: libc::siginfo_t = std::mem::zeroed();
@@ -177,7 +183,7 @@ fn raw_status(code: i32, status: i32) -> i32 {
 fn collect(pid: i32, flags: i32) -> Option<i32> {
     let mut status = 0;
     // SAFETY: a live integer for the status.
-    let collected = unsafe { libc::waitpid(pid, &raw mut status, flags | libc::WNOHANG) };
+    let collected = unsafe { libc::waitpid(pid, &raw mut status, flags | libc::WNOHANG | libc::__WNOTHREAD) };
     (collected == pid).then_some(status)
 }
 

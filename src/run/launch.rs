@@ -17,6 +17,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, pipe2};
 
 use super::capture::{Capture, Held};
+use super::following::{Following, Need, Spare};
 use super::fork::{fork, require_one_thread};
 use super::home::Home;
 use super::keeper::{Charge, keep};
@@ -25,30 +26,53 @@ use super::signals;
 use super::target::{ROOT_VARIABLE, Target, become_program, set};
 use crate::error::{Error, ErrorKind, Result};
 use crate::process::{PidFd, ProcessId};
-use crate::reach::{self, Program};
+use crate::reach::{self, Choice, Means, Program, Wanted};
 use crate::{HostInstant, host_clock, raw};
 
 /// The shell that execvp gives a file to that the kernel does not know.
 const SHELL: &str = "/bin/sh";
 
-/// A command that the shim can get into.
+/// A command that can be reached.
 #[derive(Debug)]
 pub struct Command {
     words: Vec<OsString>,
     program: Program,
+    wanted: Wanted,
+    choice: Choice,
 }
 
 impl Command {
     /// Finds and examines what the words name; refuses what cannot run with a false clock.
-    pub fn examine(words: &[OsString]) -> Result<Self> {
+    pub fn examine(words: &[OsString], wanted: Wanted) -> Result<Self> {
         let Some(first) = words.first() else {
             return Err(Error::bad_input("run a command", "none is given")
                 .remedy("write it last, as in: falseticker run -- date"));
         };
         let path = reach::resolve(first, std::env::var_os("PATH").as_deref())?;
         let program = reach::classify(&path)?;
-        reach::choose(&program, reach::Wanted::Preload)?;
-        Ok(Command { words: words.to_vec(), program })
+        let choice = reach::choose(&program, wanted)?;
+        Ok(Command { words: words.to_vec(), program, wanted, choice })
+    }
+
+    /// By which means it is reached, and why.
+    pub fn choice(&self) -> &Choice {
+        &self.choice
+    }
+
+    /// How much it matters to follow its execs.
+    fn need(&self, strict: bool) -> Need {
+        match (self.choice.means, self.wanted) {
+            (Means::Vdso, _) => Need::Program,
+            _ if strict => Need::Program,
+            (_, Wanted::Preload) => Need::None,
+            _ => Need::Children,
+        }
+    }
+
+    /// Whether the shim is put into its environment, for itself or for those that it executes: but not where it would be in
+    /// the way.
+    fn is_preloaded(&self) -> bool {
+        self.choice.means == Means::Preload || (self.wanted == Wanted::Auto && self.program.loader.is_none())
     }
 
     /// As it was given.
@@ -84,20 +108,27 @@ pub struct Launched {
     pub messages: File,
     /// Its output, where it is captured.
     pub held: Held,
+    /// What is needed to follow its execs, should the keeper be killed.
+    pub spare: Spare,
+}
+
+/// How a command is started.
+#[derive(Clone, Copy, Debug)]
+pub struct How {
+    /// Whether its output is passed on.
+    pub captured: bool,
+    /// Whether nothing below it may run that is not reached.
+    pub strict: bool,
 }
 
 /// Starts the command in the node; its first instruction comes after `not_before`.
-pub fn launch(
-    command: &Command,
-    home: &mut Home,
-    not_before: HostInstant,
-    captured: bool,
-) -> Result<Launched> {
+pub fn launch(command: &Command, home: &mut Home, not_before: HostInstant, how: How) -> Result<Launched> {
     require_one_thread()?;
     let attempted = command.attempted();
     let failed = |errno: Errno| Error::not_applied(&attempted, errno.desc());
     let mut target = prepare(command, home)?;
-    let capture = captured.then(|| Capture::prepare(home.node.dir())).transpose()?.unwrap_or_default();
+    let following = Following::prepare(command.need(how.strict), command.wanted, how.strict)?;
+    let capture = how.captured.then(|| Capture::prepare(home.node.dir())).transpose()?.unwrap_or_default();
     target.streams = capture.program.iter().map(|(fd, number)| (fd.as_raw_fd(), *number)).collect();
     let (told, tell) = pipe()?;
     let (gate, go) = pipe()?;
@@ -115,15 +146,16 @@ pub fn launch(
                 pipe: tell.as_raw_fd(),
                 run: ProcessId::of(std::os::unix::process::parent_id().try_into().unwrap_or(0)),
                 streams: capture.streams,
+                following,
             };
             let (gate, fail) = (gate.as_raw_fd(), fail.as_raw_fd());
             // The pipes' other ends go, or the end of one would never be seen.
             let others = [told.as_raw_fd(), go.as_raw_fd(), failure.as_raw_fd(), tell.as_raw_fd()];
-            keep(charge, || {
+            keep(charge, |following| {
                 for fd in others {
                     let _ = raw::close(fd);
                 }
-                become_program(&target, gate, fail)
+                become_program(&target, following, gate, fail)
             })
         }
         Err(errno) => {
@@ -141,7 +173,10 @@ pub fn launch(
             birth.outlast();
             raw::block_signals(target.mask);
         })
-        .map(|(target, keeper)| Launched { target, keeper, messages: birth.messages, held: capture.held })
+        .map(|(target, keeper)| {
+            let (messages, held) = (birth.messages, capture.held);
+            Launched { target, keeper, messages, held, spare: following.accept() }
+        })
 }
 
 /// A keeper that was forked, and a target that perhaps was.
@@ -211,7 +246,8 @@ fn prepare(command: &Command, home: &Home) -> Result<Target> {
         CString::new(word.as_bytes())
             .map_err(|_| Error::bad_input(&attempted, "an argument has a NUL byte in it"))
     };
-    let changed = home.node.env(std::env::var_os("LD_PRELOAD").as_deref());
+    let current = std::env::var_os("LD_PRELOAD");
+    let changed = if command.is_preloaded() { home.node.env(current.as_deref()) } else { Vec::new() };
     let is_changed = |name: &OsStr| name == ROOT_VARIABLE || changed.iter().any(|(other, _)| name == other);
     let kept = std::env::vars_os().filter(|(name, _)| !is_changed(name));
     let env = kept.chain(changed.iter().cloned()).map(|(name, value)| {

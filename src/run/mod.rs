@@ -20,6 +20,7 @@
 
 mod arrival;
 pub(crate) mod capture;
+mod following;
 mod fork;
 mod home;
 mod keeper;
@@ -42,7 +43,7 @@ pub use outcome::Outcome;
 
 use arrival::{Arrival, Row, rows};
 use home::Home;
-use launch::{Command, launch};
+use launch::{Command, How, launch};
 use report::{Report, ReportFile};
 use supervise::{End, Supervisor};
 use witness::Witness;
@@ -51,6 +52,7 @@ use crate::error::{Error, Result};
 use crate::fault::{Clocks, Fault};
 use crate::node::{NodeName, waits_name};
 use crate::process::ProcessId;
+use crate::reach::Wanted;
 use crate::units::format_instant;
 use crate::{HostInstant, NodeInstant, host_clock};
 
@@ -67,6 +69,10 @@ pub struct Request {
     pub share: bool,
     /// Whether the node's programs may set the host's clocks.
     pub allow_settime: bool,
+    /// By which means programs are reached.
+    pub reach: Wanted,
+    /// Whether the program ends when something below it would read the true clock.
+    pub strict_tree: bool,
     /// Whether the program's output is passed on by falseticker, so that triggers can listen to it.
     pub capture: bool,
     /// The clocks that the faults touch.
@@ -82,7 +88,7 @@ pub struct Request {
 ///
 /// For a process that has one thread, and has nothing else to do with signals and children.
 pub fn run(request: &Request) -> Result<u8> {
-    let command = Command::examine(&request.command)?;
+    let command = Command::examine(&request.command, request.reach)?;
     let report = request.report.as_deref().map(ReportFile::open).transpose()?;
     let mut home = Home::enter(request)?;
     let applied = home.apply(request)?;
@@ -92,7 +98,12 @@ pub fn run(request: &Request) -> Result<u8> {
     let refused = evidence.header.refused_settings.load(Ordering::Relaxed);
     let from = host_clock::monotonic();
     let wall = host_clock::realtime();
-    let launched = launch(&command, &mut home, in_force, request.capture)?;
+    let launched = launch(
+        &command,
+        &mut home,
+        in_force,
+        How { captured: request.capture, strict: request.strict_tree },
+    )?;
     let (program, keeper) = (launched.target.id(), launched.keeper);
     let mut supervisor = Supervisor::new(launched, &home.node, from, unseated)?;
     let Some(file) = report else {
@@ -133,6 +144,11 @@ fn finish(home: &Home, keeper: ProcessId, refused_before: u64) {
 fn verdict(command: &Command, end: End) -> Result<u8> {
     let code = end.outcome.exit_code();
     let name = command.words().first().map(|word| word.display().to_string()).unwrap_or_default();
+    if let Some(why) = &end.stopped_for {
+        let (why, help) = why.split_once('\n').map_or((why.as_str(), None), |(why, help)| (why, Some(help)));
+        let error = Error::not_applied(format!("run {name} with a false clock"), why);
+        return Err(help.map_or(error.clone(), |help| error.remedy(help)));
+    }
     match end.arrival {
         Arrival::Reached => Ok(code),
         Arrival::NoRoom => {
@@ -206,7 +222,12 @@ fn tell(command: &Command, home: &Home, started: &Started, end: &End, seen: &Sig
         ended: now(host_clock::realtime()),
         ended_ns: host_clock::monotonic().as_nanos(),
         exit: end.outcome,
-        reach: if end.arrival == Arrival::Reached { "preload" } else { "unknown" },
+        reach: if end.arrival == Arrival::Reached {
+            command.choice().means.reach().name()
+        } else {
+            "unknown"
+        },
+        reach_why: command.choice().why.clone(),
         processes: all.into_iter().filter_map(process).collect(),
         without_row: evidence.header.unseated.load(Ordering::Relaxed),
         refused_settings: evidence.header.refused_settings.load(Ordering::Relaxed),

@@ -38,8 +38,10 @@ pub struct Report {
     pub ended_ns: i64,
     /// How it ended.
     pub exit: Outcome,
-    /// `preload`, or `unknown` when nobody can say.
+    /// By which means it was reached, `preload` or `vdso`; `unknown` when nobody can say.
     pub reach: &'static str,
+    /// Why by these.
+    pub reach_why: String,
     /// The node's changes, as far as its page still has them.
     pub changes: Vec<Change>,
     /// Each process of the program's that was reached, ended ones too.

@@ -37,7 +37,7 @@ const KEEPER_LIMIT: Span = Span::from_millis(500);
 const ENDING: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
 
 /// How it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct End {
     /// How the program ended.
     pub outcome: Outcome,
@@ -47,6 +47,8 @@ pub struct End {
     pub overdue: bool,
     /// Whether the signal that ended it is one that this process was sent as well.
     pub asked_for: bool,
+    /// Why it was not let run, or not let run on.
+    pub stopped_for: Option<String>,
 }
 
 /// A program under supervision.
@@ -105,7 +107,8 @@ impl<'a> Supervisor<'a> {
         self.look();
         self.drain();
         let asked_for = matches!(outcome, Outcome::Signal(signal) if self.received & bit(signal) != 0);
-        Ok(End { outcome, arrival: self.arrival, overdue: self.overdue, asked_for })
+        let stopped_for = self.launched.spare.heard();
+        Ok(End { outcome, arrival: self.arrival, overdue: self.overdue, asked_for, stopped_for })
     }
 
     fn step(&mut self) -> Result<()> {
@@ -173,6 +176,7 @@ impl<'a> Supervisor<'a> {
                     self.over = true;
                 } else {
                     tracing::warn!("the program's keeper was killed; the program goes on without");
+                    self.launched.spare.take_over(self.node.dir(), self.launched.target.id());
                     self.collect()?;
                 }
             }
@@ -210,7 +214,9 @@ impl<'a> Supervisor<'a> {
         }
         // And whoever else was reparented here.
         if self.over {
-            while waitpid(None, Some(WaitPidFlag::WNOHANG)).is_ok_and(|status| status.pid().is_some()) {}
+            while waitpid(None, Some(WaitPidFlag::WNOHANG | WaitPidFlag::__WNOTHREAD))
+                .is_ok_and(|status| status.pid().is_some())
+            {}
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ use std::os::fd::RawFd;
 use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
+use super::following::Following;
 use crate::raw::{self, SignalSet};
 
 /// What becomes the program.
@@ -40,7 +41,7 @@ pub const REFUSED: u8 = 125;
 pub const ROOT_VARIABLE: &str = "FALSETICKER_ROOT";
 
 /// Waits for a byte from `go`, and becomes the program; tells `failed` the error number if that cannot be.
-pub fn become_program(target: &Target, go: RawFd, failed: RawFd) -> Infallible {
+pub fn become_program(target: &Target, following: &Following, go: RawFd, failed: RawFd) -> Infallible {
     let mut word = [0_u8; 1];
     loop {
         match raw::read(go, &mut word) {
@@ -57,6 +58,9 @@ pub fn become_program(target: &Target, go: RawFd, failed: RawFd) -> Infallible {
     }
     let mut env = target.env.clone();
     env.extend(CString::new(format!("{ROOT_VARIABLE}={}", std::process::id())));
+    if !following.begin() {
+        raw::exit(125);
+    }
     set(Signal::SIGPIPE, SigHandler::SigDfl);
     set(Signal::SIGCHLD, if target.ignores_children { SigHandler::SigIgn } else { SigHandler::SigDfl });
     raw::block_signals(target.mask);

@@ -13,7 +13,7 @@ pub fn wait_for(pid: i32, flags: i32) -> Result<Option<i32>, Errno> {
     let mut status = 0;
     loop {
         // SAFETY: a live integer for the status.
-        match Errno::result(unsafe { libc::waitpid(pid, &raw mut status, flags) }) {
+        match Errno::result(unsafe { libc::waitpid(pid, &raw mut status, flags | libc::__WNOTHREAD) }) {
             Ok(0) => return Ok(None),
             Ok(_) => return Ok(Some(status)),
             Err(Errno::EINTR) => {}

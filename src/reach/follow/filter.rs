@@ -41,16 +41,15 @@ const WAIT_KILLABLE: usize = 1 << 5;
 pub(crate) struct NotInstalled(pub Errno);
 
 /// Puts the filter on this process, and on all that it becomes and begets; the listener's end. A process without
-/// CAP_SYS_ADMIN gives up gaining privileges by exec (no_new_privs) for it.
-pub(crate) fn install() -> Result<OwnedFd, NotInstalled> {
+/// CAP_SYS_ADMIN has to give up gaining privileges by exec (no_new_privs) for it, and does so only if it `may`.
+pub(crate) fn install(may: bool) -> Result<OwnedFd, NotInstalled> {
     let program = program();
-    match set(&program, NEW_LISTENER | WAIT_KILLABLE) {
-        Err(Errno::EACCES) => prctl::set_no_new_privs().map_err(NotInstalled)?,
-        Err(Errno::EINVAL) => {}
-        done => return done.map_err(NotInstalled),
-    }
-    match set(&program, NEW_LISTENER | WAIT_KILLABLE) {
+    let set = || match set(&program, NEW_LISTENER | WAIT_KILLABLE) {
         Err(Errno::EINVAL) => set(&program, NEW_LISTENER),
+        done => done,
+    };
+    match set() {
+        Err(Errno::EACCES) if may => prctl::set_no_new_privs().and_then(|()| set()),
         done => done,
     }
     .map_err(NotInstalled)

@@ -30,9 +30,9 @@ impl Told {
         Ok(Told { reader, writer })
     }
 
-    /// What whoever says something must keep open.
-    pub(crate) fn descriptor(&self) -> RawFd {
-        self.writer.as_raw_fd()
+    /// Its ends.
+    pub(crate) fn descriptors(&self) -> [RawFd; 2] {
+        [self.reader.as_raw_fd(), self.writer.as_raw_fd()]
     }
 
     /// Says it. What does not fit any more is not heard: one is enough.
