@@ -11,6 +11,6 @@ pub mod means;
 pub mod privilege;
 pub mod script;
 
-pub use classify::{Program, classify};
+pub use classify::{Program, classify, kind};
 pub use command::resolve;
 pub use means::{Choice, Means, Reach, Wanted, choose};
