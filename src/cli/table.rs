@@ -41,6 +41,26 @@ pub fn columns(indent: usize, rows: &[Vec<String>]) -> String {
     text
 }
 
+/// A text in lines of so many columns at most (a word that is longer stands alone), the first and the others indented by
+/// so many; control characters are replaced.
+pub fn folded(text: &str, first: usize, others: usize, width: usize) -> String {
+    let mut lines = vec![" ".repeat(first)];
+    let mut begun = false;
+    for word in text.split_whitespace().map(|word| cut(word, usize::MAX)) {
+        if let Some(line) = lines.last_mut() {
+            let space = usize::from(begun);
+            if !begun || line.chars().count() + space + word.chars().count() <= width {
+                line.push_str(&" ".repeat(space));
+                line.push_str(&word);
+                begun = true;
+                continue;
+            }
+        }
+        lines.push(" ".repeat(others) + &word);
+    }
+    lines.join("\n") + "\n"
+}
+
 /// A span to three digits or more: how long something took.
 pub fn short(span: Span) -> String {
     let unit = match span.unsigned_nanos() {
@@ -103,6 +123,14 @@ mod tests {
         assert_eq!(cut("abc", 3), "abc");
         assert_eq!(cut("abcd", 3), "ab\u{2026}");
         assert_eq!(cut("a\nb\u{1b}", 9), "a\u{fffd}b\u{fffd}");
+    }
+
+    #[test]
+    fn long_texts_are_folded_between_words() {
+        assert_eq!(folded("one two three", 2, 4, 9), "  one two\n    three\n");
+        assert_eq!(folded("indivisible x", 0, 1, 4), "indivisible\n x\n");
+        assert_eq!(folded("a\u{1b}b  c", 0, 0, 80), "a\u{fffd}b c\n");
+        assert_eq!(folded("", 2, 2, 80), "  \n");
     }
 
     #[test]

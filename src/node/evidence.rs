@@ -9,10 +9,11 @@ use std::sync::atomic::Ordering;
 
 use falseticker_page::change::Change;
 use falseticker_page::detour::Refusal;
-use falseticker_page::evidence::{Evidence, State, Waits};
+use falseticker_page::evidence::{Evidence, REACHED_BY_ATTACH, REACHED_BY_VDSO, State, Waits};
 use falseticker_page::time::{HostInstant, Span};
 
 use crate::process::{Process, Table};
+use crate::reach::Means;
 
 /// How much later than its row a process may seem to have started: start times come in ticks of 10 ms.
 const TICK: Span = Span::from_millis(20);
@@ -27,14 +28,27 @@ pub struct Reached {
     pub row: Option<usize>,
     /// When it loaded the shim, or was forked and first read.
     pub since: HostInstant,
-    /// Why its vDSO is not detoured; `None` when it is.
-    pub without_detour: Option<String>,
+    /// By which means it is reached.
+    pub means: Means,
+    /// What became of its vDSO.
+    pub detour: Detour,
     /// Marks that newer ones have overwritten.
     pub overflow: u64,
     /// Its calls that set the clock and were refused.
     pub refused_settings: u64,
     /// How its waits follow the clock.
     pub waits: Waits,
+}
+
+/// What became of the vDSO of a process that is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Detour {
+    /// Its entries lead to the node's clock.
+    InPlace,
+    /// Another image is in its place, which shows the node's clock.
+    Replaced,
+    /// It shows the machine's clock, and symbols alone are taken over, for this reason.
+    Missing(String),
 }
 
 /// All reached processes among those of `table`.
@@ -56,11 +70,13 @@ pub fn reached(evidence: &Evidence, table: &Table, boot_offset: Span) -> BTreeMa
         if all.get(&process.id.pid).is_some_and(|other| other.since > since) {
             continue;
         }
+        let (means, detour) = reached_by(head.detour.load(Ordering::Relaxed));
         let found = Reached {
             process: process.clone(),
             row: Some(row),
             since,
-            without_detour: refusal(head.detour.load(Ordering::Relaxed)),
+            means,
+            detour,
             overflow: head.overflow.load(Ordering::Relaxed),
             refused_settings: head.refused_settings.load(Ordering::Relaxed),
             waits: head.waits(),
@@ -78,15 +94,22 @@ fn started(process: &Process, boot_offset: Span) -> HostInstant {
     boot.saturating_add(boot_offset.saturating_neg())
 }
 
-/// Why symbols alone are taken over in a process.
-fn refusal(word: u64) -> Option<String> {
-    if word == 0 {
-        return None;
+/// How a process is reached, by the word in its row.
+fn reached_by(word: u64) -> (Means, Detour) {
+    match word {
+        0 => (Means::Preload, Detour::InPlace),
+        REACHED_BY_VDSO => (Means::Vdso, Detour::Replaced),
+        REACHED_BY_ATTACH => (Means::Attach, Detour::InPlace),
+        word => (Means::Preload, refused(word)),
     }
+}
+
+/// Why the shim has not detoured a process's vDSO.
+fn refused(word: u64) -> Detour {
     let why = u32::try_from(word).ok().and_then(Refusal::from_code);
-    Some(match why {
+    Detour::Missing(match why {
+        Some(Refusal::Replaced) => return Detour::Replaced,
         Some(Refusal::NoVdso) => "it has no vDSO that could be read".to_owned(),
-        Some(Refusal::Replaced) => "its vDSO is replaced already".to_owned(),
         Some(Refusal::AlreadyDetoured) => "another instance has detoured its vDSO".to_owned(),
         Some(Refusal::OtherThreads) => "another thread ran when the shim was loaded".to_owned(),
         Some(Refusal::NoProc(errno)) => format!("/proc/self/task: {}", nix::Error::from_raw(errno)),
@@ -136,9 +159,34 @@ pub fn without_row(process: &Process, page_inode: u64) -> Option<Reached> {
         process: process.clone(),
         row: None,
         since: HostInstant::MIN,
-        without_detour: None,
+        means: Means::Preload,
+        detour: Detour::InPlace,
         overflow: 0,
         refused_settings: 0,
         waits: Waits::None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_says_by_which_means_its_process_is_reached() {
+        let missing = |why: &str| (Means::Preload, Detour::Missing(why.to_owned()));
+        for (word, expected) in [
+            (0, (Means::Preload, Detour::InPlace)),
+            (REACHED_BY_VDSO, (Means::Vdso, Detour::Replaced)),
+            (REACHED_BY_ATTACH, (Means::Attach, Detour::InPlace)),
+            (Refusal::Replaced.code().into(), (Means::Preload, Detour::Replaced)),
+            (Refusal::NoIsland.code().into(), missing("no free memory near its vDSO")),
+            (
+                Refusal::CannotWrite(1).code().into(),
+                missing("code may not be written there: EPERM: Operation not permitted"),
+            ),
+            (u64::MAX, missing(&format!("code {}", u64::MAX))),
+        ] {
+            assert_eq!(reached_by(word), expected, "{word:#x}");
+        }
+    }
 }

@@ -6,6 +6,7 @@
 pub mod base_dir;
 mod capture;
 pub mod dir;
+mod escapes;
 mod evidence;
 pub mod files;
 mod keeping;

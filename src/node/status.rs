@@ -6,28 +6,28 @@
 use std::sync::atomic::Ordering;
 
 use falseticker_page::change::{Change, Kind as ChangeKind};
-use falseticker_page::evidence::Waits;
 use falseticker_page::layout::Clock;
 use falseticker_page::schedule::find;
 use falseticker_page::segment::{Segment, Shape};
 use falseticker_page::time::{HostInstant, NodeInstant, Rate, Span};
-use nix::errno::Errno;
 use serde::Serialize;
 
 use super::capture::capture;
-use super::evidence::{Reached, read_under, waits_name};
-use super::members::{Members, look};
+use super::members::look;
 use super::pauses::{Frozen, Pause, Pauses};
 use super::slots;
 use super::{MadeBy, Node};
 use crate::error::Result;
 use crate::fault::{Fault, suspend};
 use crate::host_clock;
-use crate::process::{Process, Stillness, cmdline, stillness};
-use crate::reach;
 use crate::schedule::{Captured, Tables};
 use crate::trap::{self, TrapStatus};
 use crate::units::{format_instant, format_span};
+
+mod processes;
+
+pub use processes::{Escaped, Mark, ProcessStatus};
+use processes::{not_reached, processes};
 
 /// A node at one moment.
 #[derive(Clone, Debug, Serialize)]
@@ -108,56 +108,6 @@ pub struct ChangeStatus {
     pub state: &'static str,
     /// By how much it was published too late.
     pub late_by_ns: i64,
-}
-
-/// A reached process.
-#[derive(Clone, Debug, Serialize)]
-pub struct ProcessStatus {
-    /// Its pid.
-    pub pid: i32,
-    /// Its command line.
-    pub command: String,
-    /// `running`, `sleeping`, `waiting on a disk`, `frozen`.
-    pub state: &'static str,
-    /// How it is reached.
-    pub reach: &'static str,
-    /// `in place`, or why only symbols are taken over.
-    pub detour: String,
-    /// The changes that it has read its clock under.
-    pub evidence: Vec<Mark>,
-    /// The changes in force that it has not read its clock under.
-    pub unread: Vec<u32>,
-    /// Whether it cannot leave marks, so that what it has read is unknown.
-    pub unknown: bool,
-    /// Marks that newer ones have overwritten.
-    pub overflow: u64,
-    /// Its calls that set the clock and were refused.
-    pub refused_settings: u64,
-    /// How its waits for instants of the clock follow it: `none` (there was none yet), `kicked` (re-evaluated at each
-    /// change), `sliced` (looked after every 10 ms).
-    pub waits: &'static str,
-    /// Why they are sliced: what clone answered.
-    pub waits_refused: Option<String>,
-}
-
-/// A mark of evidence.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Mark {
-    /// The change.
-    pub change: u32,
-    /// How long after it took effect the process first read its clock under it.
-    pub latency_ns: i64,
-}
-
-/// A process of the node that is not reached.
-#[derive(Clone, Debug, Serialize)]
-pub struct Escaped {
-    /// Its pid.
-    pub pid: i32,
-    /// Its command line.
-    pub command: String,
-    /// Why, as far as can be told.
-    pub why: String,
 }
 
 /// The names of a change's clocks.
@@ -266,116 +216,6 @@ pub(super) fn changes(tables: &Tables, now: HostInstant) -> Vec<ChangeStatus> {
         late_by_ns: change.late_by,
     };
     tables.changes.iter().map(status).collect()
-}
-
-fn processes(
-    node: &Node,
-    members: &Members,
-    pauses: &Pauses,
-    tables: &Tables,
-    changes: &[ChangeStatus],
-) -> Vec<ProcessStatus> {
-    let is_member = |reached: &&Reached| members.all.iter().any(|process| process.id == reached.process.id);
-    members
-        .reached
-        .values()
-        .filter(is_member)
-        .map(|reached| {
-            let state = if pauses.hold(reached.process.id) { "frozen" } else { state_of(&reached.process) };
-            ProcessStatus { state, ..process(node, reached, tables, changes) }
-        })
-        .collect()
-}
-
-fn process(node: &Node, reached: &Reached, tables: &Tables, changes: &[ChangeStatus]) -> ProcessStatus {
-    let read = |change: &Change| {
-        let at = read_under(&node.evidence, reached.row, change)?;
-        Some(Mark { change: change.id, latency_ns: at.saturating_since(change.at).as_nanos() })
-    };
-    let evidence: Vec<Mark> = tables.changes.iter().filter_map(read).collect();
-    // A later change that both are in force under carries the earlier one along.
-    let read_since = |change: &ChangeStatus| {
-        let touches = |later: &&ChangeStatus| later.clocks.iter().any(|clock| change.clocks.contains(clock));
-        let later = changes.iter().filter(|later| later.id >= change.id).filter(touches);
-        later.into_iter().any(|later| evidence.iter().any(|mark| mark.change == later.id))
-    };
-    let unread = changes
-        .iter()
-        .filter(|change| reached.row.is_some() && change.state == "in force" && !read_since(change))
-        .map(|change| change.id)
-        .collect();
-    ProcessStatus {
-        pid: reached.process.id.pid,
-        command: command_of(&reached.process),
-        state: state_of(&reached.process),
-        reach: "preload",
-        detour: reached.without_detour.clone().unwrap_or_else(|| "in place".to_owned()),
-        evidence,
-        unread,
-        unknown: reached.row.is_none(),
-        overflow: reached.overflow,
-        refused_settings: reached.refused_settings,
-        waits: waits_name(reached.waits),
-        waits_refused: match reached.waits {
-            Waits::Sliced(errno) => Some(errno_name(errno)),
-            Waits::None | Waits::Kicked => None,
-        },
-    }
-}
-
-/// `EPERM` and the like.
-fn errno_name(errno: u32) -> String {
-    let known = i32::try_from(errno).map(Errno::from_raw).unwrap_or(Errno::UnknownErrno);
-    if known == Errno::UnknownErrno { format!("errno {errno}") } else { format!("{known:?}") }
-}
-
-fn state_of(process: &Process) -> &'static str {
-    match stillness(process.id) {
-        Stillness::Still { .. } => "frozen",
-        Stillness::Gone => "gone",
-        Stillness::Moving(state) => match state.letter() {
-            'R' => "running",
-            'D' => "waiting on a disk",
-            _ => "sleeping",
-        },
-    }
-}
-
-fn command_of(process: &Process) -> String {
-    let words = cmdline(process.id).filter(|words| !words.is_empty());
-    words.map_or_else(|| format!("[{}]", process.comm), |words| words.join(" "))
-}
-
-fn not_reached(members: &Members) -> Vec<Escaped> {
-    let escaped = members.all.iter().filter(|process| !members.reached.contains_key(&process.id.pid));
-    let why = |process: &Process| Escaped {
-        pid: process.id.pid,
-        command: command_of(process),
-        why: why_not(process),
-    };
-    escaped.map(why).collect()
-}
-
-/// Why a process is not reached, from what it runs and with what environment it was started.
-fn why_not(process: &Process) -> String {
-    let pid = process.id.pid;
-    let program = std::fs::read_link(format!("/proc/{pid}/exe"));
-    let refused = program.ok().and_then(|path| {
-        let program = reach::classify(&path).ok()?;
-        reach::choose(&program, reach::Wanted::Preload).err()
-    });
-    if let Some(refused) = refused {
-        return refused.why().to_owned();
-    }
-    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    let preload = environment.split(|byte| *byte == 0).find(|entry| entry.starts_with(b"LD_PRELOAD="));
-    match preload {
-        None => "it was started without LD_PRELOAD".to_owned(),
-        Some(value) if !String::from_utf8_lossy(value).contains(super::preload_env::SHIM_FILE) => {
-            "it was started with another LD_PRELOAD".to_owned()
-        }
-        Some(_) => "the shim is not loaded (yet), or could not open the node's files".to_owned(),
-    }
 }
 
 #[cfg(test)]

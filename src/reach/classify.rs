@@ -113,6 +113,12 @@ pub fn classify_for(path: &Path, caller: &Caller, path_var: Option<&OsStr>) -> R
     }
 }
 
+/// What an ELF file is, without looking for a sanitizer: for files that run already. `None` where it cannot be read.
+#[must_use]
+pub fn kind(path: &Path) -> Option<Kind> {
+    elf::kind(&ReadCache::new(File::open(path).ok()?)).ok()
+}
+
 /// Opens a file without waiting on it, and reads as much of its start as the kernel looks at.
 fn open(attempted: &str, path: &Path) -> Result<(File, Vec<u8>)> {
     let failed = |err: std::io::Error| match err.kind() {

@@ -16,6 +16,7 @@ use object::elf::{FileHeader32, FileHeader64, ProgramHeader64};
 use object::read::ReadRef;
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 
+mod go;
 mod sanitizer;
 
 pub use sanitizer::Sanitizer;
@@ -144,14 +145,48 @@ pub fn is_elf(head: &[u8]) -> bool {
 
 /// Reads an ELF file.
 pub fn read<'data, R: ReadRef<'data>>(data: R) -> Result<Image> {
+    Ok(match look(data)? {
+        Found::Foreign(kind) => Image { kind, loader: None, sanitizer: None },
+        Found::Native { header, endian, kind, loader, needed } => Image {
+            kind,
+            loader: loader.map(|name| PathBuf::from(OsStr::from_bytes(name))),
+            sanitizer: Sanitizer::of_libraries(&needed)
+                .or_else(|| Sanitizer::of_symbols(header, endian, data)),
+        },
+    })
+}
+
+/// What an ELF file is. Its symbols, of which there may be many, are not read.
+pub fn kind<'data, R: ReadRef<'data>>(data: R) -> Result<Kind> {
+    look(data).map(|found| match found {
+        Found::Foreign(kind) | Found::Native { kind, .. } => kind,
+    })
+}
+
+/// What is read of an ELF file without its symbols.
+enum Found<'data> {
+    /// For another machine.
+    Foreign(Kind),
+    /// For this one.
+    Native {
+        header: &'data Header,
+        endian: Endianness,
+        kind: Kind,
+        loader: Option<&'data [u8]>,
+        needed: Vec<&'data [u8]>,
+    },
+}
+
+fn look<'data, R: ReadRef<'data>>(data: R) -> Result<Found<'data>> {
+    let foreign = |bits, machine| Ok(Found::Foreign(Kind::Foreign { bits, machine }));
     let Ok(header) = Header::parse(data) else {
         let header = FileHeader32::<Endianness>::parse(data)?;
-        return Ok(foreign(32, header.e_machine(header.endian()?)));
+        return foreign(32, header.e_machine(header.endian()?));
     };
     let endian = header.endian()?;
     let machine = header.e_machine(endian);
     if machine != NATIVE || endian != Endianness::default() {
-        return Ok(foreign(64, machine));
+        return foreign(64, machine);
     }
     if ![elf::ET_EXEC, elf::ET_DYN].contains(&header.e_type(endian)) {
         return Err(malformed("it is an object file or a core file"));
@@ -164,23 +199,16 @@ pub fn read<'data, R: ReadRef<'data>>(data: R) -> Result<Image> {
     for segment in segments {
         loader = loader.or(segment.interpreter(endian, data)?);
     }
-    let dynamic = dynamic_names(segments, endian, data)?;
-    let go = is_go(header, segments, endian, data);
+    let DynamicNames { needed, soname } = dynamic_names(segments, endian, data)?;
+    let go = go::made(header, segments, endian, data);
     let kind = match loader {
-        Some(loader) if go => Kind::GoDynamic(libc_of(loader, &dynamic.needed)),
-        Some(loader) => Kind::Dynamic(libc_of(loader, &dynamic.needed)),
+        Some(loader) if go => Kind::GoDynamic(libc_of(loader, &needed)),
+        Some(loader) => Kind::Dynamic(libc_of(loader, &needed)),
         None if go => Kind::GoStatic,
         None if header.e_type(endian) == elf::ET_EXEC => Kind::Static,
-        None => dynamic.soname.and_then(libc_of_loader).map_or(Kind::StaticPie, Kind::Loader),
+        None => soname.and_then(libc_of_loader).map_or(Kind::StaticPie, Kind::Loader),
     };
-    let sanitizer =
-        Sanitizer::of_libraries(&dynamic.needed).or_else(|| Sanitizer::of_symbols(header, endian, data));
-    let loader = loader.map(|name| PathBuf::from(OsStr::from_bytes(name)));
-    Ok(Image { kind, loader, sanitizer })
-}
-
-fn foreign(bits: u8, machine: u16) -> Image {
-    Image { kind: Kind::Foreign { bits, machine }, loader: None, sanitizer: None }
+    Ok(Found::Native { header, endian, kind, loader, needed })
 }
 
 fn libc_of(loader: &[u8], needed: &[&[u8]]) -> Libc {
@@ -250,29 +278,6 @@ fn dynamic_names<'data, R: ReadRef<'data>>(
 /// The string that starts at an offset of a string table.
 fn string_at(table: &[u8], offset: u64) -> Option<&[u8]> {
     table.get(usize::try_from(offset).ok()?..)?.split(|byte| *byte == 0).next()
-}
-
-/// Whether Go's linker made the file: its build id is a note of the owner "Go".
-fn is_go<'data, R: ReadRef<'data>>(
-    header: &Header,
-    segments: &[Segment],
-    endian: Endianness,
-    data: R,
-) -> bool {
-    let noted = segments.iter().any(|segment| {
-        let Ok(Some(mut notes)) = segment.notes(endian, data) else {
-            return false;
-        };
-        std::iter::from_fn(|| notes.next().ok().flatten()).any(|note| note.name() == b"Go")
-    });
-    let named = || {
-        let sections = header.sections(endian, data).ok()?;
-        [b".note.go.buildid".as_slice(), b".go.buildinfo"]
-            .iter()
-            .any(|name| sections.section_by_name(endian, name).is_some())
-            .then_some(())
-    };
-    noted || named().is_some()
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::elf::Kind;
 use crate::error::{Error, ErrorKind, Result};
 
 pub use attach::Attach;
-pub use coverage::{Cover, Coverage, Part};
+pub use coverage::{Cover, Coverage, Gap, Part};
 pub use preload::Preload;
 pub use vdso::Vdso;
 

@@ -15,6 +15,6 @@ pub mod script;
 pub(crate) mod trace;
 pub(crate) mod vdso;
 
-pub use classify::{Program, classify};
+pub use classify::{Program, classify, kind};
 pub use command::resolve;
 pub use means::{Choice, Means, Reach, Wanted, choose};

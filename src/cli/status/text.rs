@@ -1,12 +1,14 @@
 //! A node's status in 80 columns.
 
-use falseticker::freeze::Means;
+use falseticker::freeze::Means as FreezeMeans;
 use falseticker::node::status::{ChangeStatus, ClockStatus, Escaped, ProcessStatus};
 use falseticker::node::{FrozenStatus, MadeBy, Status};
+use falseticker::reach::Means;
+use falseticker::reach::means::Part;
 use falseticker::units::format_rate;
 use falseticker::{Rate, Span};
 
-use crate::cli::table::{columns, count, cut, near, short};
+use crate::cli::table::{columns, count, cut, folded, near, short};
 
 const WIDTH: usize = 80;
 
@@ -31,10 +33,10 @@ fn between(from: i64, to: i64) -> String {
 fn held(frozen: &FrozenStatus) -> String {
     let processes = count(frozen.pids.len(), "process", "processes");
     match frozen.pauses.as_slice() {
-        [only] if only.how == Means::Thread => {
+        [only] if only.how == FreezeMeans::Thread => {
             format!("{} of {processes}", count(only.held.len(), "thread", "threads"))
         }
-        [only] if only.how == Means::Cgroup => format!("{processes} (by cgroup)"),
+        [only] if only.how == FreezeMeans::Cgroup => format!("{processes} (by cgroup)"),
         [] | [_] => processes,
         several => format!("{processes} (by {} pauses)", several.len()),
     }
@@ -192,17 +194,18 @@ fn processes(status: &Status) -> String {
     }
     let in_force: Vec<u32> =
         status.changes.iter().filter(|change| change.state == "in force").map(|change| change.id).collect();
-    let mut rows = vec![["pid", "state", "evidence", "command"].map(str::to_owned).to_vec()];
+    let mut rows = vec![["pid", "reach", "state", "evidence", "command"].map(str::to_owned).to_vec()];
     for process in &status.processes {
         rows.push(vec![
             process.pid.to_string(),
+            process.reach.to_string(),
             process.state.to_owned(),
             evidence(process, &in_force),
             process.command.clone(),
         ]);
     }
     // The command has what the other columns leave.
-    let taken: usize = (0..3)
+    let taken: usize = (0..4)
         .map(|column| {
             rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
                 + 2
@@ -215,7 +218,7 @@ fn processes(status: &Status) -> String {
     }
     let mut text = columns(2, &rows);
     for process in &status.processes {
-        if process.detour != "in place" {
+        if !["in place", "replaced"].contains(&process.detour.as_str()) {
             text.push_str(&format!("  {}: symbols alone are taken over: {}\n", process.pid, process.detour));
         }
         if process.overflow > 0 {
@@ -228,6 +231,31 @@ fn processes(status: &Status) -> String {
                 process.pid
             ));
         }
+    }
+    text.push_str(&not_covered(&status.processes));
+    text
+}
+
+/// What the means do not cover, once for all processes of which it is the same.
+fn not_covered(processes: &[ProcessStatus]) -> String {
+    let mut groups: Vec<(Means, Vec<Part>, Vec<String>)> = Vec::new();
+    for process in processes {
+        let gaps = process.not_covered.iter().filter(|gap| gap.is_notable());
+        // That symbols alone are taken over has a line of its own.
+        let parts: Vec<Part> = gaps.map(|gap| gap.part).filter(|part| *part != Part::VdsoReads).collect();
+        let pid = process.pid.to_string();
+        match groups.iter_mut().find(|(means, same, _)| *means == process.reach && *same == parts) {
+            Some((_, _, pids)) => pids.push(pid),
+            None => groups.push((process.reach, parts, vec![pid])),
+        }
+    }
+    let several = groups.len() > 1;
+    let mut text = String::new();
+    for (means, parts, pids) in groups.iter().filter(|(_, parts, _)| !parts.is_empty()) {
+        let whose = if several { format!(" of {}", pids.join(", ")) } else { String::new() };
+        let parts: Vec<&str> = parts.iter().map(|part| part.describe()).collect();
+        let line = format!("not covered by {means}{whose}: {}", parts.join("; "));
+        text.push_str(&folded(&line, 2, 4, WIDTH));
     }
     text
 }
@@ -273,7 +301,7 @@ fn escaped(status: &Status) -> String {
     }
     let mut text = format!("  not reached, and reading true time: {}\n", status.not_reached.len());
     for Escaped { pid, command, why } in &status.not_reached {
-        text.push_str(&format!("    {pid} {}: {why}\n", cut(command, 30)));
+        text.push_str(&folded(&format!("{pid} {}: {why}", cut(command, 30)), 4, 6, WIDTH));
     }
     text
 }

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::process::Stdio;
 
-use falseticker_page::evidence::State;
+use falseticker_page::evidence::{State, Waits};
 
 use super::*;
 use crate::node::Kind;

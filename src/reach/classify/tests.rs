@@ -107,32 +107,57 @@ fn static_programs_are_refused() {
     }
 }
 
+/// Builds a Go program without cgo; `None`, and said so, where Go is missing.
+fn built_by_go(dir: &TempDir, mode: &str, link: &str) -> Option<PathBuf> {
+    let (source, path) = (dir.path().join("main.go"), dir.path().join("program"));
+    fs::write(&source, "package main\n\nfunc main() {}\n").unwrap();
+    let made = Command::new("go")
+        .args(["build", "-buildmode", mode, "-ldflags", link, "-o"])
+        .args([&path, &source])
+        .envs([("CGO_ENABLED", "0"), ("GO111MODULE", "off"), ("GOFLAGS", "")])
+        .env("GOCACHE", dir.path().join("cache"))
+        .output();
+    if made.is_ok_and(|made| made.status.success()) {
+        return Some(path);
+    }
+    skip("golang-go");
+    None
+}
+
 #[test]
 fn go_programs_are_known() {
     let dir = scratch();
-    let source = dir.path().join("main.go");
-    fs::write(&source, "package main\n\nfunc main() {}\n").unwrap();
-    for (flags, kind) in [
-        (["-buildmode=exe", "-ldflags="], Kind::GoStatic),
-        (["-buildmode=exe", "-ldflags=-s -w"], Kind::GoStatic),
-        (["-buildmode=pie", "-ldflags="], Kind::GoDynamic(Libc::Glibc)),
+    for (mode, link, kind) in [
+        ("exe", "", Kind::GoStatic),
+        ("exe", "-s -w", Kind::GoStatic),
+        ("exe", "-s -w -buildid=", Kind::GoStatic),
+        ("pie", "", Kind::GoDynamic(Libc::Glibc)),
+        ("pie", "-s -w -buildid=", Kind::GoDynamic(Libc::Glibc)),
     ] {
-        let path = dir.path().join("program");
-        let made = Command::new("go")
-            .args(["build", "-o"])
-            .arg(&path)
-            .args(flags)
-            .arg(&source)
-            .envs([("CGO_ENABLED", "0"), ("GO111MODULE", "off"), ("GOFLAGS", "")])
-            .env("GOCACHE", dir.path().join("cache"))
-            .output();
-        if !made.is_ok_and(|made| made.status.success()) {
-            return skip("golang-go");
-        }
+        let Some(path) = built_by_go(&dir, mode, link) else {
+            return;
+        };
         let program = classify(&path).unwrap();
-        assert_eq!(program.kind, kind, "{flags:?}");
+        assert_eq!(program.kind, kind, "{mode} {link}");
+        assert_eq!(super::kind(&path), Some(kind));
         assert_eq!(preloadable(&program).is_ok(), matches!(kind, Kind::GoDynamic(_)));
     }
+}
+
+#[test]
+fn a_go_program_without_build_id_and_sections_is_known_by_its_data() {
+    use std::os::unix::fs::FileExt;
+    let dir = scratch();
+    let Some(path) = built_by_go(&dir, "exe", "-s -w -buildid=") else {
+        return;
+    };
+    let file = OpenOptions::new().write(true).open(&path).unwrap();
+    // e_shoff; e_shnum and e_shstrndx.
+    file.write_all_at(&[0; 8], 40).unwrap();
+    file.write_all_at(&[0; 4], 60).unwrap();
+    drop(file);
+    assert_eq!(classify(&path).unwrap().kind, Kind::GoStatic);
+    assert!(Command::new(&path).status().unwrap().success(), "it still runs");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What of a process's dealings with time is its node's, part by part.
 
+use std::fmt;
+
 use serde::Serialize;
 
 /// A part of what a program does with time.
@@ -108,14 +110,50 @@ impl Coverage {
         self.parts().find(|(other, _)| *other == part).map_or(Cover::Whole, |(_, cover)| cover)
     }
 
-    /// What is not covered, in words, of a process in a node whose monotonic clock may be faulted or not.
-    pub fn gaps(&self, monotonic: bool) -> Vec<String> {
+    /// What is not covered of a process in a node whose monotonic clock may be faulted or not.
+    pub fn gaps(&self, monotonic: bool) -> Vec<Gap> {
         self.parts()
             .filter(|(part, _)| monotonic || !part.is_of_monotonic_nodes())
             .filter_map(|(part, cover)| match cover {
                 Cover::Whole => None,
-                Cover::But(what) | Cover::Not(what) => Some(format!("{}: {what}", part.describe())),
+                Cover::But(what) => Some(Gap { part, whole: false, what }),
+                Cover::Not(what) => Some(Gap { part, whole: true, what }),
             })
             .collect()
+    }
+}
+
+/// A part that is not covered, or not wholly. As text, and in JSON, "timers set to an instant: they go by the machine's clock".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
+pub struct Gap {
+    /// Which.
+    pub part: Part,
+    /// Whether nothing of it is covered.
+    pub whole: bool,
+    /// What happens instead, or what the exception is.
+    pub what: &'static str,
+}
+
+impl Gap {
+    /// A vDSO that the shim could not detour.
+    pub const OF_SYMBOLS_ALONE: Gap =
+        Gap { part: Part::VdsoReads, whole: true, what: "they show the machine's clock" };
+
+    /// Whether it is what a user of these means trips over, rather than what is so of nearly every process.
+    pub fn is_notable(self) -> bool {
+        self.whole && self.part != Part::RawReads
+    }
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.part.describe(), self.what)
+    }
+}
+
+impl From<Gap> for String {
+    fn from(gap: Gap) -> String {
+        gap.to_string()
     }
 }

@@ -75,7 +75,7 @@ impl Reach for Preload {
             Part::Settings if go => Cover::But("Go's own are not refused"),
             Part::ConnectTraps if go => Cover::Not("Go connects by system calls of its own"),
             Part::Execs => {
-                Cover::But("where LD_PRELOAD stays in the environment, and the program can be preloaded")
+                Cover::But("only where LD_PRELOAD stays in the environment, and the program can be preloaded")
             }
             _ => Cover::Whole,
         })

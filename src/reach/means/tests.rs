@@ -120,10 +120,21 @@ fn waits_for_an_instant_are_covered_by_the_shim_alone() {
 #[test]
 fn lengths_of_time_are_a_gap_only_where_the_monotonic_clock_may_be_faulted() {
     let gaps = |monotonic| Vdso.covers(Kind::Static).gaps(monotonic);
-    let of_lengths = |gaps: &[String]| gaps.iter().any(|gap| gap.starts_with("lengths of time"));
+    let of_lengths = |gaps: &[Gap]| gaps.iter().any(|gap| gap.part == Part::Lengths);
     assert!(!of_lengths(&gaps(false)) && of_lengths(&gaps(true)));
+    let texts: Vec<String> = gaps(false).into_iter().map(String::from).collect();
     assert!(
-        gaps(false)
-            .contains(&"waits for an instant of the wall clock: it comes by the machine's clock".to_owned())
+        texts.contains(&"waits for an instant of the wall clock: it comes by the machine's clock".to_owned()),
+        "{texts:?}"
     );
+}
+
+#[test]
+fn of_a_preloaded_c_program_nothing_is_notable() {
+    let notable = |kind| {
+        let gaps = Preload.covers(kind).gaps(false).into_iter();
+        gaps.filter(|gap| gap.is_notable()).map(|gap| gap.part).collect::<Vec<_>>()
+    };
+    assert_eq!(notable(DYNAMIC), []);
+    assert_eq!(notable(Kind::GoDynamic(Libc::Glibc)), [Part::ConnectTraps]);
 }

@@ -3,7 +3,13 @@
 use falseticker::node::Pause;
 use falseticker::node::status::{Clocks, Mark};
 
+use falseticker::freeze::Means as By;
+use falseticker::reach::elf::{Kind, Libc};
+use falseticker::reach::means::Gap;
+
 use super::*;
+
+const DYNAMIC: Kind = Kind::Dynamic(Libc::Glibc);
 
 fn clock(shows: &str, offset_ns: i64, rate_ppm: f64) -> ClockStatus {
     let state = if offset_ns == 0 && rate_ppm == 0.0 { "true" } else { "faulted" };
@@ -44,8 +50,9 @@ fn status() -> Status {
                 pid: 1234,
                 command: "/usr/bin/redis-server 127.0.0.1:6379 --appendonly yes --maxmemory 100mb".to_owned(),
                 state: "sleeping",
-                reach: "preload",
+                reach: Means::Preload,
                 detour: "in place".to_owned(),
+                not_covered: Means::Preload.reach().covers(DYNAMIC).gaps(false),
                 evidence: vec![
                     Mark { change: 3, latency_ns: 1_200_000 },
                     Mark { change: 5, latency_ns: 808_499 },
@@ -61,7 +68,8 @@ fn status() -> Status {
                 pid: 99,
                 command: "sleep 100".to_owned(),
                 state: "sleeping",
-                reach: "preload",
+                reach: Means::Preload,
+                not_covered: vec![Gap::OF_SYMBOLS_ALONE],
                 detour: "code may not be written there: EPERM".to_owned(),
                 evidence: vec![],
                 unread: vec![3, 5],
@@ -93,9 +101,9 @@ node a: made by run; shared
   3       jump -1h      wall    since 12s, for another 5s
   5       drift 200ppm  wall    since 1s
   over: 2 heal (ended), and 1 earlier
-  pid   state     evidence                      command
-  1234  sleeping  5 after 808us, 3 after 1.2ms  /usr/bin/redis-server 127.0.0.1\u{2026}
-  99    sleeping  5 not read, 3 not read        sleep 100
+  pid   reach    state     evidence                      command
+  1234  preload  sleeping  5 after 808us, 3 after 1.2ms  /usr/bin/redis-server \u{2026}
+  99    preload  sleeping  5 not read, 3 not read        sleep 100
   1234: refused 3 calls to set the clock (--allow-settime passes them on)
   99: symbols alone are taken over: code may not be written there: EPERM
   99: 12 older marks were overwritten
@@ -107,6 +115,44 @@ node a: made by run; shared
     let text = of(&status());
     assert_eq!(text, expected, "\n{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+}
+
+#[test]
+fn what_the_means_do_not_cover_is_said_once_for_all_of_which_it_is_true() {
+    let covered = |means: Means, kind| (means, means.reach().covers(kind).gaps(false));
+    let with = |all: &[(Means, Vec<Gap>)]| {
+        let mut status = status();
+        let one = status.processes[0].clone();
+        let of = |(pid, (means, gaps)): (i32, &(Means, Vec<Gap>))| ProcessStatus {
+            pid,
+            reach: *means,
+            not_covered: gaps.clone(),
+            refused_settings: 0,
+            ..one.clone()
+        };
+        status.processes = (11..).zip(all).map(of).collect();
+        of_text(&processes(&status))
+    };
+    let shim = covered(Means::Preload, DYNAMIC);
+    assert_eq!(with(std::slice::from_ref(&shim)), "");
+    let vdso = covered(Means::Vdso, Kind::Static);
+    let text = with(&[vdso.clone(), vdso.clone()]);
+    assert!(
+        text.starts_with("  not covered by vdso: clock reads by syscall(); waits for an instant"),
+        "{text}"
+    );
+    let attached = covered(Means::Attach, DYNAMIC);
+    let text = with(&[vdso.clone(), shim, attached, vdso]);
+    assert!(
+        text.contains("  not covered by vdso of 11, 14: ") && text.contains("by attach of 13: "),
+        "{text}"
+    );
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+}
+
+/// What is said below the table of processes.
+fn of_text(text: &str) -> String {
+    text.lines().skip_while(|line| !line.contains("not covered")).map(|line| format!("{line}\n")).collect()
 }
 
 #[test]
@@ -137,20 +183,20 @@ fn a_frozen_node_says_so_first() {
         let frozen = Some(frozen(pauses));
         of(&Status { frozen, monotonic: true, made_by: MadeBy::Create, ..status() })
     };
-    let text = with(vec![pause(Means::Signal, None)]);
+    let text = with(vec![pause(By::Signal, None)]);
     let first =
         "node a: made by create; monotonic; shared; frozen, 2 processes, since 1s, for another 3.5s\n";
     assert!(text.starts_with(first), "{text}");
-    let text = with(vec![pause(Means::Cgroup, Some("cgroup: it can be written"))]);
+    let text = with(vec![pause(By::Cgroup, Some("cgroup: it can be written"))]);
     assert!(text.contains("2 processes (by cgroup), since 1s"), "{text}");
     assert!(text.contains("\n  frozen by cgroup: it can be written\n"), "{text}");
-    let text = with(vec![pause(Means::Signal, None), pause(Means::Thread, None)]);
+    let text = with(vec![pause(By::Signal, None), pause(By::Thread, None)]);
     assert!(text.contains("2 processes (by 2 pauses)"), "{text}");
     let over = Pause {
         actual_ns: Some(4_001_500_000),
         first_resume_ns: Some(50_000_000_000),
         last_resume_ns: Some(50_001_000_000),
-        ..pause(Means::Signal, None)
+        ..pause(By::Signal, None)
     };
     let text = of(&Status { last_pause: Some(over), ..status() });
     assert!(text.contains("\n  last pause: 4.002s (4s asked for), signal, until "), "{text}");
