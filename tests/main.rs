@@ -15,6 +15,7 @@ mod freeze;
 mod freezers;
 mod harness;
 mod nodes;
+mod pid_namespaces;
 mod policies;
 mod programs;
 mod reads;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         policies::trials(),
         faults::trials(),
         evidence::trials(),
+        pid_namespaces::trials(),
         freeze::trials(),
         traps::trials(),
         freezers::trials(),

@@ -1,18 +1,18 @@
 //! Who is reached, and what each of them has read: the evidence file held against the processes that live.
 //!
 //! What must hold: a row counts only for a process that lives and had started when the row was taken, since pids are
-//! given again; what the file says is shown, never trusted with an index or a length.
+//! given again; its pid is that of its namespace, and of nobody here who happens to have the same; what the file says is
+//! shown, never trusted with an index or a length.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::Ordering;
 
 use falseticker_page::change::Change;
 use falseticker_page::detour::Refusal;
-use falseticker_page::evidence::{Evidence, REACHED_BY_ATTACH, REACHED_BY_VDSO, State, Waits};
+use falseticker_page::evidence::{Evidence, REACHED_BY_ATTACH, REACHED_BY_VDSO, RowHead, State, Waits};
 use falseticker_page::time::{HostInstant, Span};
 
-use crate::process::{Process, Table};
+use crate::process::{Elsewhere, Process, Table, own_namespace};
 use crate::reach::Means;
 
 /// How much later than its row a process may seem to have started: start times come in ticks of 10 ms.
@@ -23,8 +23,8 @@ const TICK: Span = Span::from_millis(20);
 pub struct Reached {
     /// The process.
     pub process: Process,
-    /// Its row; without one its evidence is unknown: it came from a raw clone, is in another pid namespace, or found every
-    /// row taken.
+    /// Its row; without one its evidence is unknown: it came from a raw clone, could not tell its pid namespace, or found
+    /// every row taken.
     pub row: Option<usize>,
     /// When it loaded the shim, or was forked and first read.
     pub since: HostInstant,
@@ -54,14 +54,12 @@ pub enum Detour {
 /// All reached processes among those of `table`.
 pub fn reached(evidence: &Evidence, table: &Table, boot_offset: Span) -> BTreeMap<i32, Reached> {
     let mut all: BTreeMap<i32, Reached> = BTreeMap::new();
-    let here = std::fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino());
-    for (row, head) in evidence.heads.iter().enumerate() {
-        let State::Live(pid) = head.state() else { continue };
-        let namespace = head.namespace.load(Ordering::Acquire);
-        if namespace != 0 && namespace != here {
-            continue;
-        }
-        let Some(process) = i32::try_from(pid).ok().and_then(|pid| table.get(pid)) else { continue };
+    let here = own_namespace();
+    let others = live(evidence).map(|row| row.namespace).filter(|namespace| Some(*namespace) != here);
+    let elsewhere = Elsewhere::look(table, &others.collect());
+    for LiveRow { row, head, pid, namespace } in live(evidence) {
+        let pid = if Some(namespace) == here { Some(pid) } else { elsewhere.pid(namespace, pid) };
+        let Some(process) = pid.and_then(|pid| table.get(pid)) else { continue };
         let since = i64::try_from(head.taken_at.load(Ordering::Relaxed)).unwrap_or(0);
         let since = HostInstant::from_nanos(since);
         if process.state.is_gone() || started(process, boot_offset) > since.saturating_add(TICK) {
@@ -84,6 +82,23 @@ pub fn reached(evidence: &Evidence, table: &Table, boot_offset: Span) -> BTreeMa
         all.insert(process.id.pid, found);
     }
     all
+}
+
+/// A row that belongs to somebody, as it says itself.
+struct LiveRow<'a> {
+    row: usize,
+    head: &'a RowHead,
+    pid: i32,
+    namespace: u64,
+}
+
+/// All of them. Whose namespace is not known may be anybody.
+fn live(evidence: &Evidence) -> impl Iterator<Item = LiveRow<'_>> {
+    evidence.heads.iter().enumerate().filter_map(|(row, head)| {
+        let State::Live(pid) = head.state() else { return None };
+        let namespace = head.namespace.load(Ordering::Acquire);
+        (namespace != 0).then_some(LiveRow { row, head, pid: i32::try_from(pid).ok()?, namespace })
+    })
 }
 
 /// When a process started, on CLOCK_MONOTONIC.

@@ -15,6 +15,7 @@ use super::evidence::{Reached, maps_page, reached, without_row};
 use super::make::{Record, read_record};
 use crate::error::Result;
 use crate::process::{Process, ProcessId, Table};
+use crate::reach::implant;
 use crate::run::capture::is_pump;
 
 /// A node's processes at about one moment.
@@ -31,6 +32,9 @@ pub fn look(node: &Node) -> Result<Members> {
     let table = Table::scan()?;
     let mut reached = reached(&node.evidence, &table, boot_offset());
     let all = family(node, &table, &reached)?;
+    if all.iter().filter(|process| !reached.contains_key(&process.id.pid)).any(|process| seat(node, process)) {
+        reached = self::reached(&node.evidence, &table, boot_offset());
+    }
     let page_inode = std::fs::metadata(node.dir.page()).map_or(0, |page| page.ino());
     reached.retain(|_, one| maps_page(&one.process, page_inode) != Some(false));
     for process in &all {
@@ -41,6 +45,15 @@ pub fn look(node: &Node) -> Result<Members> {
         }
     }
     Ok(Members { all, reached })
+}
+
+/// Gives a row of evidence to a child that a program without the shim has forked: it cannot take one itself. Whether it has
+/// one now.
+fn seat(node: &Node, process: &Process) -> bool {
+    implant::seat(node, process.id).unwrap_or_else(|why| {
+        tracing::debug!(pid = process.id.pid, %why, "it cannot be given a row of evidence");
+        false
+    })
 }
 
 /// The ids of all members.

@@ -3,12 +3,14 @@
 //! What must hold: a process is a pid *and* the tick it started at, so that a recycled pid is never taken for it;
 //! signals go through pidfds only; a process that vanishes while it is looked at is an answer, never an error.
 
+mod namespace;
 mod pidfd;
 pub(crate) mod stat;
 mod stopped;
 mod tracer;
 mod tree;
 
+pub use namespace::{Elsewhere, own_namespace};
 pub use pidfd::PidFd;
 pub(crate) use pidfd::open_verified;
 pub use stat::State;

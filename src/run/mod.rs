@@ -190,7 +190,8 @@ fn tell(command: &Command, home: &Home, started: &Started, end: &End, seen: &Sig
     let process = |row: Row| {
         let sighting = seen.get(&row).cloned().flatten();
         // In a node that others use too, whoever was not seen below this program may be theirs.
-        let is_ours = row.pid == started.program.pid || sighting.as_ref().is_some_and(|seen| seen.below);
+        let pid = sighting.as_ref().map_or(row.pid, |seen| seen.pid);
+        let is_ours = row.is_of(started.program.pid) || sighting.as_ref().is_some_and(|seen| seen.below);
         if !home.is_made_here() && !is_ours {
             return None;
         }
@@ -201,7 +202,7 @@ fn tell(command: &Command, home: &Home, started: &Started, end: &End, seen: &Sig
         };
         let head = evidence.heads.get(row.index)?;
         Some(report::Process {
-            pid: row.pid,
+            pid,
             command: sighting.map(|seen| seen.command),
             since_ns: row.since.as_nanos(),
             evidence: changes.iter().filter_map(mark).collect(),

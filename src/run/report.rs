@@ -72,7 +72,7 @@ pub struct Change {
 /// A process.
 #[derive(Clone, Debug, Serialize)]
 pub struct Process {
-    /// Its pid.
+    /// Its pid; of a process that was not seen while it lived, the one that it had in its own pid namespace.
     pub pid: i32,
     /// Its command line; none if it had ended before anybody looked.
     pub command: Option<String>,

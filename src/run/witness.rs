@@ -3,7 +3,7 @@
 //! What must hold: it only looks; a process that ends within moments of its arrival is reported without its command.
 #![expect(unsafe_code, reason = "waiting on a word that the shim wakes")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,7 +12,7 @@ use falseticker_page::time::{HostInstant, Span};
 
 use super::arrival::{Row, rows};
 use super::signals::Received;
-use crate::process::{ProcessId, cmdline};
+use crate::process::{Elsewhere, ProcessId, Table, cmdline, own_namespace};
 use crate::raw;
 
 /// How long between two looks without an arrival: forked children take their rows in silence.
@@ -21,6 +21,8 @@ const PACE: Span = Span::from_millis(20);
 /// What was seen of a process while it lived.
 #[derive(Clone, Debug)]
 pub struct Seen {
+    /// Its pid here, whatever it is in a pid namespace of its own.
+    pub pid: i32,
     /// Its command line, when it took its row.
     pub command: String,
     /// Whether it was below the program's keeper.
@@ -69,16 +71,23 @@ impl<'a> Witness<'a> {
 
     fn look(&self) {
         let Ok(mut seen) = self.seen.lock() else { return };
-        for row in rows(self.evidence, self.from) {
-            seen.entry(row).or_insert_with(|| self.see(row));
+        let new: Vec<Row> = rows(self.evidence, self.from).filter(|row| !seen.contains_key(row)).collect();
+        let here = own_namespace();
+        let is_here = |row: &Row| Some(row.namespace) == here;
+        let others: BTreeSet<u64> = new.iter().filter(|row| !is_here(row)).map(|row| row.namespace).collect();
+        let table = if others.is_empty() { Table::default() } else { Table::scan().unwrap_or_default() };
+        let elsewhere = Elsewhere::look(&table, &others);
+        for row in new {
+            let pid = if is_here(&row) { Some(row.pid) } else { elsewhere.pid(row.namespace, row.pid) };
+            seen.insert(row, pid.and_then(|pid| self.see(pid)));
         }
     }
 
-    fn see(&self, row: Row) -> Option<Seen> {
-        let id = ProcessId::of(row.pid)?;
-        let below = Received { signal: 0, code: 0, sender: row.pid }.is_from_below(self.keeper);
+    fn see(&self, pid: i32) -> Option<Seen> {
+        let id = ProcessId::of(pid)?;
+        let below = Received { signal: 0, code: 0, sender: pid }.is_from_below(self.keeper);
         let command = cmdline(id).filter(|words| !words.is_empty())?.join(" ");
-        Some(Seen { command, below })
+        Some(Seen { pid, command, below })
     }
 
     fn wait_for_another(&self, arrivals: u32) {

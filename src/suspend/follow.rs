@@ -6,12 +6,12 @@
 //! What must hold: nobody is waited for that cannot answer (it is gone, or became another program); who does not answer
 //! in time though it could is an error; what cannot follow for a reason of its own is told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
 use falseticker_page::evidence::{Evidence, RowHead, State, Waits};
 
-use crate::process::{ProcessId, stillness};
+use crate::process::{ProcessId, own_namespace, stillness};
 use crate::{Error, HostInstant, Node, Result, Span, host_clock, raw};
 
 /// How long a timer may stay where it is since there are expiries that its program has not read yet.
@@ -32,6 +32,8 @@ pub struct Unfollowed {
 pub(super) struct Roll {
     /// All of the node.
     pub(super) members: Vec<ProcessId>,
+    /// Whose row is whose; rows themselves know only the pid in their process's own namespace.
+    rows: BTreeMap<usize, ProcessId>,
     /// Rows of processes that are gone, or run something that the shim is not in.
     dead: BTreeSet<usize>,
     /// Those that cannot say anything.
@@ -41,7 +43,7 @@ pub(super) struct Roll {
 /// Looks who will have to answer. An error if one of them stands still, and so cannot.
 pub(super) fn call(node: &Node) -> Result<Roll> {
     let members = node.look()?;
-    let (mut rows, mut silent) = (BTreeSet::new(), Vec::new());
+    let (mut rows, mut silent) = (BTreeMap::new(), Vec::new());
     for one in members.reached.values() {
         let id = one.process.id;
         let mut tell = |why| silent.push(Unfollowed { pid: id.pid, why });
@@ -55,16 +57,16 @@ pub(super) fn call(node: &Node) -> Result<Roll> {
             (Some(_), Waits::Kicked) if stillness(id).is_still() => return Err(stands_still(node, id)),
             _ => {}
         }
-        rows.extend(one.row);
+        rows.extend(one.row.map(|row| (row, id)));
     }
     let unreached = members.all.iter().filter(|one| !members.reached.contains_key(&one.id.pid));
     silent.extend(unreached.map(|one| Unfollowed {
         pid: one.id.pid,
         why: "it is not reached, so that its clocks count it too",
     }));
-    let dead = answering(node.evidence()).filter(|(row, _)| !rows.contains(row)).map(|(row, _)| row);
+    let dead = answering(node.evidence()).filter(|(row, _)| !rows.contains_key(row)).map(|(row, _)| row);
     let dead = dead.collect();
-    Ok(Roll { members: members.all.iter().map(|process| process.id).collect(), dead, silent })
+    Ok(Roll { members: members.all.iter().map(|process| process.id).collect(), rows, dead, silent })
 }
 
 fn stands_still(node: &Node, id: ProcessId) -> Error {
@@ -75,7 +77,7 @@ fn stands_still(node: &Node, id: ProcessId) -> Error {
     .remedy(format_args!("resume it first: kill -CONT {id}, or detach its debugger"))
 }
 
-/// The rows of those who have a helper, with their pids.
+/// The rows of those who have a helper, with their pids, each as its own pid namespace has it.
 fn answering(evidence: &Evidence) -> impl Iterator<Item = (usize, i32)> {
     evidence.heads.iter().enumerate().filter(|(_, head)| head.waits() == Waits::Kicked).filter_map(
         |(row, head)| match head.state() {
@@ -89,7 +91,7 @@ fn answering(evidence: &Evidence) -> impl Iterator<Item = (usize, i32)> {
 pub(super) fn wait(node: &Node, roll: Roll, generation: u64, limit: HostInstant) -> Result<Vec<Unfollowed>> {
     let evidence = node.evidence();
     let counter = &evidence.header.acknowledged;
-    let Roll { mut dead, mut silent, .. } = roll;
+    let Roll { rows, mut dead, mut silent, .. } = roll;
     let unread_limit = host_clock::monotonic().saturating_add(UNREAD_LIMIT).min(limit);
     let mut look_again = host_clock::monotonic().saturating_add(PACE);
     let mut look_closer = host_clock::monotonic().saturating_add(SLOW);
@@ -98,7 +100,8 @@ pub(super) fn wait(node: &Node, roll: Roll, generation: u64, limit: HostInstant)
         let head = |row: usize| evidence.heads.get(row);
         let of = |is_open: &dyn Fn(&RowHead) -> bool| -> Vec<(usize, i32)> {
             let open = answering(evidence).filter(|(row, _)| !dead.contains(row));
-            open.filter(|(row, _)| head(*row).is_some_and(is_open)).collect()
+            let open = open.filter(|(row, _)| head(*row).is_some_and(is_open));
+            open.map(|(row, pid)| (row, rows.get(&row).map_or(pid, |id| id.pid))).collect()
         };
         let open = of(&|head| head.followed().generation < generation);
         let unread = of(&|head| head.followed().generation >= generation && !head.followed().whole);
@@ -125,7 +128,12 @@ pub(super) fn wait(node: &Node, roll: Roll, generation: u64, limit: HostInstant)
                 .remedy("try again when the machine is less loaded, or for longer"));
         }
         if now >= look_again {
-            dead.extend(open.iter().filter(|(_, pid)| is_gone(*pid)).map(|(row, _)| *row));
+            let is_gone = |row: usize| match (rows.get(&row), head(row)) {
+                (Some(id), _) => !id.is_alive(),
+                (None, Some(late)) => is_gone(late),
+                (None, None) => true,
+            };
+            dead.extend(open.iter().map(|(row, _)| *row).filter(|row| is_gone(*row)));
             look_again = now.saturating_add(PACE);
         }
         let pause = limit.min(look_again).saturating_since(now);
@@ -136,6 +144,9 @@ pub(super) fn wait(node: &Node, roll: Roll, generation: u64, limit: HostInstant)
 /// After how long it is looked whether somebody has become another program, who will not answer.
 const SLOW: Span = Span::from_millis(100);
 
-fn is_gone(pid: i32) -> bool {
-    ProcessId::of(pid).is_none_or(|id| !id.is_alive())
+/// Whether the owner of a row that nobody had before is no more, so far as its pid means something here.
+fn is_gone(head: &RowHead) -> bool {
+    let State::Live(pid) = head.state() else { return true };
+    Some(head.namespace.load(Ordering::Relaxed)) == own_namespace()
+        && i32::try_from(pid).ok().and_then(ProcessId::of).is_none_or(|id| !id.is_alive())
 }

@@ -1,6 +1,5 @@
 //! A thread that was held.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use falseticker_page::time::HostInstant;
@@ -8,7 +7,7 @@ use falseticker_page::trap;
 use serde::Serialize;
 
 use super::armed::refusal;
-use crate::process::{ProcessId, cmdline};
+use crate::process::{ProcessId, cmdline, own_namespace};
 use crate::{Span, host_clock};
 
 /// A thread that was held, or is.
@@ -37,8 +36,7 @@ pub struct Firing {
 impl Firing {
     pub(super) fn of(firing: &trap::Firing) -> Self {
         let pid = i32::try_from(firing.pid).unwrap_or(0);
-        let here = std::fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino());
-        let is_of_this_namespace = firing.namespace == 0 || firing.namespace == here;
+        let is_of_this_namespace = firing.namespace == 0 || Some(firing.namespace) == own_namespace();
         let words = ProcessId::of(pid).filter(|_| is_of_this_namespace).and_then(cmdline);
         Firing {
             pid,

@@ -151,8 +151,8 @@ pub struct RowHead {
     /// How the process is reached: 0 by the shim with its vDSO detoured, [`REACHED_BY_VDSO`], [`REACHED_BY_ATTACH`]; any
     /// other word is why the shim's vDSO is not detoured ([`Refusal::code`](crate::detour::Refusal::code)).
     pub detour: AtomicU64,
-    /// The pid namespace in which the pid is the process's own, by its inode; 0 when unknown. Pids of another one mean
-    /// nothing to whoever reads this.
+    /// The pid namespace in which the pid is the process's own, by its inode; 0 when unknown. Whoever is in another one knows
+    /// that process by another pid, if at all.
     pub namespace: AtomicU64,
     /// Calls of the process that set the clock and were refused.
     pub refused_settings: AtomicU64,
@@ -275,8 +275,15 @@ impl Evidence {
             && self.header.size.load(Ordering::Relaxed) == EVIDENCE_SIZE as u64
     }
 
-    /// Takes a row for `pid`: a free one, or one whose owner `gone` says is gone. Makes no syscall of its own.
-    pub fn take(&self, pid: u32, now: HostInstant, gone: impl Fn(&RowHead) -> bool) -> Option<usize> {
+    /// Takes a row for the process that has `pid` in `namespace`: a free one, or one whose owner `gone` says is gone. Makes no
+    /// syscall of its own.
+    pub fn take(
+        &self,
+        pid: u32,
+        namespace: u64,
+        now: HostInstant,
+        gone: impl Fn(&RowHead) -> bool,
+    ) -> Option<usize> {
         let begin = usize::try_from(self.header.cursor.fetch_add(1, Ordering::Relaxed)).unwrap_or(0);
         let row = self
             .search(pid, begin, |head| head.state() == State::Free)
@@ -291,7 +298,8 @@ impl Evidence {
         head.taken_at.store(now.as_nanos().unsigned_abs(), Ordering::Relaxed);
         head.overflow.store(0, Ordering::Relaxed);
         head.detour.store(0, Ordering::Relaxed);
-        head.namespace.store(0, Ordering::Relaxed);
+        // Before the row is live: a pid without its namespace could be taken for somebody else's.
+        head.namespace.store(namespace, Ordering::Relaxed);
         head.refused_settings.store(0, Ordering::Relaxed);
         head.note_waits(Waits::None);
         head.note_followed(Followed::default());

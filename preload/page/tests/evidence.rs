@@ -10,6 +10,8 @@ use falseticker_page::evidence::{Evidence, Followed, MARKS, ROWS, RowHead, State
 use falseticker_page::sync::Ordering;
 use falseticker_page::time::HostInstant;
 
+/// Some pid namespace.
+const HERE: u64 = 4_026_531_836;
 const EPOCH: HostInstant = HostInstant::from_nanos(5_000_000_000);
 /// How far apart two changes are that have the same place in a ring.
 #[expect(clippy::cast_possible_truncation, reason = "a thousand or so")]
@@ -147,8 +149,8 @@ fn threads_that_mark_the_same_change_at_once_leave_one_mark_and_count_no_overflo
 #[test]
 fn two_processes_have_rows_of_their_own() {
     let file = common::evidence();
-    let first = file.take(100, after(0), nobody).expect("there is room");
-    let second = file.take(200, after(0), nobody).expect("there is room");
+    let first = file.take(100, HERE, after(0), nobody).expect("there is room");
+    let second = file.take(200, HERE, after(0), nobody).expect("there is room");
     assert_ne!(first, second);
     file.mark(first, 7, after(1), EPOCH);
     assert_eq!(file.rings[first].marked(7, EPOCH), Some(after(1)));
@@ -160,7 +162,8 @@ fn two_processes_have_rows_of_their_own() {
 #[test]
 fn a_row_that_is_taken_over_says_nothing_of_its_last_owner() {
     let file = common::evidence();
-    let row = file.take(100, after(0), nobody).expect("there is room");
+    let row = file.take(100, HERE, after(0), nobody).expect("there is room");
+    assert_eq!(file.heads[row].namespace.load(Ordering::Relaxed), HERE);
     file.mark(row, 7, after(1), EPOCH);
     file.mark(row, 7 + RING, after(1), EPOCH);
     file.heads[row].detour.store(3, Ordering::Relaxed);
@@ -168,9 +171,10 @@ fn a_row_that_is_taken_over_says_nothing_of_its_last_owner() {
     file.note_waits(row, Waits::Kicked);
     assert!(file.heads[row].turn(State::Live(100), State::Free));
     // The search begins a row further each time; the only free row is found all the same.
-    let others = (0..ROWS - 1).map(|other| file.take(1000 + u32::try_from(other).unwrap(), after(0), nobody));
+    let others =
+        (0..ROWS - 1).map(|other| file.take(1000 + u32::try_from(other).unwrap(), HERE, after(0), nobody));
     assert_eq!(others.flatten().count(), ROWS - 1);
-    let again = file.take(200, after(9), nobody).expect("one row is left");
+    let again = file.take(200, HERE, after(9), nobody).expect("one row is left");
     for change in [7, 7 + RING] {
         assert_eq!(file.rings[again].marked(change, EPOCH), None);
     }
@@ -206,23 +210,23 @@ fn how_waits_follow_the_clock_is_what_was_noted_last() {
 #[test]
 fn a_free_row_is_preferred_to_one_of_a_process_that_is_gone() {
     let file = all_rows(State::Live(1), &[(10, State::Gone(2)), (900, State::Free)]);
-    assert_eq!(file.take(3, after(0), |_| true), Some(900));
+    assert_eq!(file.take(3, HERE, after(0), |_| true), Some(900));
     assert_eq!(file.heads[10].state(), State::Gone(2));
 }
 
 #[test]
 fn a_row_of_a_process_that_is_gone_is_preferred_to_asking_who_else_is() {
     let file = all_rows(State::Live(1), &[(900, State::Gone(2))]);
-    let taken = file.take(3, after(0), |head| panic!("asked of {head:?}"));
+    let taken = file.take(3, HERE, after(0), |head| panic!("asked of {head:?}"));
     assert_eq!(taken, Some(900));
 }
 
 #[test]
 fn with_no_other_row_left_one_is_taken_whose_owner_is_found_to_be_gone() {
     let file = all_rows(State::Live(1), &[(500, State::Live(2)), (600, State::Busy(4))]);
-    assert_eq!(file.take(3, after(0), |head| head.state() == State::Live(2)), Some(500));
+    assert_eq!(file.take(3, HERE, after(0), |head| head.state() == State::Live(2)), Some(500));
     assert_eq!(
-        file.take(5, after(0), |head| head.state() == State::Busy(4)),
+        file.take(5, HERE, after(0), |head| head.state() == State::Busy(4)),
         Some(600),
         "a process that died while it took its row leaves it too"
     );
@@ -234,8 +238,8 @@ fn with_no_other_row_left_one_is_taken_whose_owner_is_found_to_be_gone() {
 #[test]
 fn a_process_that_finds_no_row_is_counted_and_takes_nothing() {
     let file = all_rows(State::Live(1), &[(3, State::Busy(2))]);
-    assert_eq!(file.take(9, after(0), nobody), None);
-    assert_eq!(file.take(9, after(0), nobody), None);
+    assert_eq!(file.take(9, HERE, after(0), nobody), None);
+    assert_eq!(file.take(9, HERE, after(0), nobody), None);
     assert_eq!(unseated(&file), 2);
     assert!(file.heads.iter().all(|head| head.state() != State::Live(9)));
 }
@@ -272,7 +276,7 @@ fn processes_that_take_rows_at_once_never_get_the_same_one() {
                     pids()
                         .skip(thread)
                         .step_by(threads)
-                        .map(|pid| file.take(pid, after(0), |head| head.state() == State::Live(2)))
+                        .map(|pid| file.take(pid, HERE, after(0), |head| head.state() == State::Live(2)))
                         .collect::<Vec<_>>()
                 })
             })
@@ -300,7 +304,7 @@ fn the_last_row_goes_to_one_of_those_who_race_for_it() {
                     let mut won = 0;
                     for _ in 0..rounds {
                         barrier.wait();
-                        let row = file.take(pid, after(0), nobody);
+                        let row = file.take(pid, HERE, after(0), nobody);
                         barrier.wait();
                         won += u64::from(row.is_some());
                         // Never a panic here: the others would wait for ever.
@@ -322,7 +326,7 @@ fn the_last_row_goes_to_one_of_those_who_race_for_it() {
 #[test]
 fn a_helper_says_how_far_it_has_followed_and_a_new_row_says_nothing() {
     let file = common::evidence();
-    let row = file.take(7, after(0), nobody).unwrap();
+    let row = file.take(7, HERE, after(0), nobody).unwrap();
     let head = &file.heads[row];
     assert_eq!(head.followed(), Followed::default());
     let partly = Followed { generation: 3, whole: false };
@@ -331,10 +335,10 @@ fn a_helper_says_how_far_it_has_followed_and_a_new_row_says_nothing() {
     assert!(head.note_followed(Followed { whole: true, ..partly }));
     assert_eq!(head.followed(), Followed { generation: 3, whole: true });
     assert!(head.turn(State::Live(7), State::Gone(7)));
-    assert_eq!(file.take(8, after(1), nobody), Some(row + 1), "a free row comes first");
+    assert_eq!(file.take(8, HERE, after(1), nobody), Some(row + 1), "a free row comes first");
     for _ in row + 2..ROWS {
-        file.take(9, after(1), nobody).unwrap();
+        file.take(9, HERE, after(1), nobody).unwrap();
     }
-    assert_eq!(file.take(10, after(2), nobody), Some(row));
+    assert_eq!(file.take(10, HERE, after(2), nobody), Some(row));
     assert_eq!(head.followed(), Followed::default());
 }

@@ -177,7 +177,7 @@ proptest! {
             }
         }
         for approve in [false, true] {
-            if let Some(row) = file.take(pid, now, |_| approve) {
+            if let Some(row) = file.take(pid, u64::from(pid), now, |_| approve) {
                 prop_assert_eq!(file.heads[row].state(), State::Live(pid));
                 prop_assert!(changes.iter().all(|change| file.rings[row].marked(*change, epoch).is_none()));
                 file.mark(row, 7, epoch, epoch);

@@ -29,7 +29,7 @@ pub fn take_at_load() {
         }
     }
     let now = host_instant(clock::MONOTONIC).unwrap_or(HostInstant::MIN);
-    seat(evidence.take(pid, now, |head| is_of(head, namespace) && is_dead(head.state())));
+    seat(evidence.take(pid, namespace, now, |head| is_of(head, namespace) && is_dead(head.state())));
     evidence.header.arrivals.fetch_add(1, Ordering::AcqRel);
     futex::wake(evidence.header.arrivals.as_ptr() as usize, 0);
 }
@@ -67,17 +67,16 @@ pub fn note_detour(word: u64) {
         && let Some(head) = evidence.heads.get(row)
     {
         head.detour.store(word, Ordering::Relaxed);
-        head.namespace.store(NAMESPACE.load(Ordering::Relaxed), Ordering::Release);
     }
     DETOUR.store(word, Ordering::Relaxed);
 }
 
 /// What a forked child notes in its own row.
 static DETOUR: AtomicU64 = AtomicU64::new(0);
-/// The same of the namespace: a child's pid is of another one only after `unshare`.
+/// The namespace of its pid.
 static NAMESPACE: AtomicU64 = AtomicU64::new(0);
 
-/// The pid namespace of the process, by its inode, as it was at load; 0 when it is not known.
+/// The pid namespace of the process, by its inode; 0 when it is not known.
 pub fn namespace() -> u64 {
     NAMESPACE.load(Ordering::Relaxed)
 }
@@ -98,12 +97,11 @@ fn take(evidence: &Evidence, now: HostInstant, gone: impl Fn(&RowHead) -> bool) 
         0 => return None,
         pid => pid,
     };
-    let row = evidence.take(pid, now, gone)?;
+    let row = evidence.take(pid, namespace(), now, gone)?;
     match PRIVATE.row.compare_exchange(0, row + 1, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => {
             let head = evidence.heads.get(row)?;
             head.detour.store(DETOUR.load(Ordering::Relaxed), Ordering::Relaxed);
-            head.namespace.store(NAMESPACE.load(Ordering::Relaxed), Ordering::Release);
             Some(row)
         }
         Err(other) => {
@@ -120,9 +118,13 @@ pub fn leave() {
         hint.store(0, Ordering::Relaxed);
     }
     PRIVATE.pid.store(sys::getpid().unsigned_abs(), Ordering::Relaxed);
+    // After `unshare` or `setns` a child's pid is of another namespace than its parent's; it has no parent there.
+    if sys::getppid() == 0 {
+        NAMESPACE.store(pid_namespace(), Ordering::Relaxed);
+    }
     timer::settle_in_child();
     if let (Some(evidence), Some(now)) = (STATE.evidence(), host_instant(clock::MONOTONIC)) {
-        let namespace = NAMESPACE.load(Ordering::Relaxed);
+        let namespace = namespace();
         take(evidence, now, |head| is_of(head, namespace) && is_dead(head.state()));
     }
 }

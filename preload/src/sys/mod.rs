@@ -208,6 +208,12 @@ pub fn getpid() -> i32 {
     (unsafe { syscall0(nr::GETPID) }) as i32
 }
 
+/// The parent's id, as this process's own pid namespace has it: 0 when the parent is in another one.
+pub fn getppid() -> i32 {
+    // SAFETY: no argument, no effect.
+    (unsafe { syscall0(nr::GETPPID) }) as i32
+}
+
 /// The soft and the hard limit of the main stack's growth.
 pub fn stack_limits() -> Result<(u64, u64), i32> {
     let mut limits = [0_u64; 2];

@@ -1,0 +1,143 @@
+//! Programs in a PID namespace of their own, as a container's are: their rows bear the pid that they have there, and everything is
+//! told of the processes that they are here.
+
+use libtest_mimic::Trial;
+use serde_json::Value;
+
+use crate::harness::{Lab, Probe, spec, state_of};
+
+/// What makes a namespace of its own for a command, which is its first process.
+const UNSHARED: [&str; 4] = ["unshare", "--pid", "--fork", "--mount-proc"];
+
+pub fn trials() -> Vec<Trial> {
+    let of = |sentence: &str| {
+        spec(format!("pid namespaces: {sentence}")).where_possible(possible).needs("unshare", "util-linux")
+    };
+    vec![
+        of("a program in one of its own is listed by the pid that it has here, with its marks")
+            .needs("cc", "gcc")
+            .shown_by(listed),
+        of("--wait asks it, and it is frozen, though only its own row leads to it")
+            .needs("perl", "perl")
+            .shown_by(by_its_row_alone),
+        of("children that are forked after unshare have rows of their own, and nobody else's")
+            .needs("perl", "perl")
+            .shown_by(forked_after_unshare),
+        of("the report of run has it by the pid that it has here").needs("cc", "gcc").shown_by(reported),
+    ]
+}
+
+fn possible() -> Result<(), String> {
+    let made = std::process::Command::new(UNSHARED[0]).args(&UNSHARED[1..]).arg("true").output();
+    if made.is_ok_and(|output| output.status.success()) {
+        return Ok(());
+    }
+    Err("no pid namespace can be made here (unshare --pid): root can".to_owned())
+}
+
+/// All pids of a process, from that of the outermost namespace to its own.
+fn pids_of(pid: i64) -> Vec<i64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+    line.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
+/// A process of `status` by the beginning of its command.
+#[track_caller]
+fn entry(status: &Value, begins: &str) -> Value {
+    let processes = status["processes"].as_array().cloned().unwrap_or_default();
+    let is_it = |process: &Value| process["command"].as_str().is_some_and(|line| line.starts_with(begins));
+    processes.into_iter().find(is_it).unwrap_or_else(|| panic!("no {begins} in {status}"))
+}
+
+fn has_mark(process: &Value, change: &Value) -> bool {
+    let marks = process["evidence"].as_array().cloned().unwrap_or_default();
+    marks.iter().any(|mark| mark["change"] == *change)
+}
+
+/// The probe as the first process of a namespace, in node `a`.
+fn unshared_probe(lab: &Lab, flags: &[&str]) -> Probe {
+    let program = lab.target("probe").path();
+    let words = UNSHARED.iter().map(Into::into).chain([program.into_os_string()]);
+    Probe::new(lab.run("a", flags, words).live())
+}
+
+fn listed(lab: &Lab) {
+    let mut probe = unshared_probe(lab, &[]);
+    let change = lab.fault_json(&["jump", "a", "-1h"]);
+    let at = change["at_ns"].as_i64().expect("an instant");
+    let program = lab.target("probe").path().display().to_string();
+    let process = entry(&lab.status("a"), &program);
+    assert_eq!(process["unread"][0], change["change"], "it has not read since: {process}");
+    probe.wall_after(at).expect_skew(-3_600_000_000_000);
+    let status = lab.status("a");
+    let process = entry(&status, &program);
+    assert!(has_mark(&process, &change["change"]), "{status}");
+    assert_eq!(process["unknown"], false, "{status}");
+    let pids = pids_of(process["pid"].as_i64().expect("a pid"));
+    assert!(pids.len() > 1 && pids.last() == Some(&1), "it has the pids {pids:?}: {status}");
+    assert!(status["not_reached"].as_array().is_some_and(Vec::is_empty), "{status}");
+    probe.quit();
+}
+
+fn by_its_row_alone(lab: &Lab) {
+    lab.falseticker(["create", "a"]).expect_code(0);
+    let lines = lab.falseticker(["env", "a"]).expect_code(0);
+    let ticker = "$|=1; print qq(up\\n); while (1) { time; select undef, undef, undef, 0.001 }";
+    let in_node = ["env"].into_iter().chain(lines.text().lines()).chain(["perl", "-e", ticker]);
+    let mut live = lab.command(UNSHARED[0], UNSHARED[1..].iter().copied().chain(in_node)).live();
+    live.line();
+    let said = lab.falseticker(["jump", "a", "-1h", "--wait", "10s", "--json"]).expect_code(0).json();
+    let asked = said["evidence"].as_array().cloned().unwrap_or_default();
+    let pid = entry(&lab.status("a"), "perl")["pid"].as_i64().expect("a pid");
+    assert!(asked.len() == 1 && asked[0]["pid"] == pid && asked[0]["state"] == "read", "{said}");
+    let pid = i32::try_from(pid).expect("a pid");
+    lab.falseticker(["freeze", "a"]).expect_code(0);
+    assert_eq!(state_of(pid), Some('T'));
+    lab.falseticker(["thaw", "a"]).expect_code(0);
+    assert_ne!(state_of(pid), Some('T'));
+    live.signal(nix::sys::signal::Signal::SIGTERM);
+    lab.clear();
+    live.end();
+    lab.falseticker(["remove", "a"]).expect_code(0);
+}
+
+fn forked_after_unshare(lab: &Lab) {
+    // SYS_unshare with CLONE_NEWPID: what is forked from now on has its pid in a namespace of its own, and nothing is executed.
+    let script = "$|=1; syscall(272, 0x20000000) == 0 or die; \
+                  for (1, 2) { if (!fork) { print qq($$\\n); <STDIN>; exit } } print qq($$\\n); <STDIN>; wait; wait";
+    let mut live = lab.run("a", &[], ["perl", "-e", script]).live();
+    let mut told: Vec<i64> = (0..3).map(|_| live.line().parse().expect("a pid")).collect();
+    told.sort_unstable();
+    let status = lab.status("a");
+    let processes = status["processes"].as_array().cloned().unwrap_or_default();
+    let here: Vec<i64> = processes.iter().filter_map(|process| process["pid"].as_i64()).collect();
+    let mut there: Vec<i64> = here.iter().filter_map(|pid| pids_of(*pid).last().copied()).collect();
+    there.sort_unstable();
+    assert_eq!(there, told, "{status}");
+    assert!(processes.iter().all(|process| process["unknown"] == false), "{status}");
+    // Their parent is in the namespace that whoever runs this is in, so their pids there are anybody's here: the machine's first process's.
+    let members = lab.node("a").members().expect("its members can be told");
+    let mut members: Vec<i64> = members.iter().map(|member| i64::from(member.pid)).collect();
+    members.sort_unstable();
+    let mut here = here;
+    here.sort_unstable();
+    assert_eq!(members, here, "the node has members that are not its own");
+    live.finish();
+}
+
+fn reported(lab: &Lab) {
+    let file = lab.path("report.json");
+    let mut probe = unshared_probe(lab, &["--jump", "-1h", "--report", file.to_str().expect("a path")]);
+    let program = lab.target("probe").path().display().to_string();
+    let pid = entry(&lab.status("a"), &program)["pid"].clone();
+    probe.wall();
+    assert_eq!(probe.quit(), 0);
+    let text = std::fs::read_to_string(&file).expect("there is a report");
+    let report: Value = serde_json::from_str(&text).expect("it is JSON");
+    // One row from the fork until it executed the probe, and one of the probe.
+    let processes = report["processes"].as_array().cloned().unwrap_or_default();
+    let its: Vec<_> = processes.iter().filter(|process| process["pid"] == pid).collect();
+    assert!(its.iter().any(|process| has_mark(process, &report["changes"][0]["id"])), "{report}");
+    assert_eq!(its.len() + 1, processes.len(), "all others are unshare: {report}");
+}
