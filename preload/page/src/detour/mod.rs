@@ -10,6 +10,7 @@
 
 mod decode;
 mod island;
+mod place;
 mod plan;
 
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod tests;
 
 pub use decode::{Instruction, Kind, decode};
 pub use island::{ISLAND_SIZE, Island, MAGIC, Record, SLOTS, Slot, island_of_jump};
+pub use place::{near, stack_room};
 pub use plan::{Functions, Hooks, PATCH, Patch, Plan, plan};
 
 /// Why a vDSO was not detoured: the process is then reached by its symbols alone.
