@@ -32,7 +32,8 @@ pub fn look(node: &Node) -> Result<Members> {
     let table = Table::scan()?;
     let mut reached = reached(&node.evidence, &table, boot_offset());
     let all = family(node, &table, &reached)?;
-    if all.iter().filter(|process| !reached.contains_key(&process.id.pid)).any(|process| seat(node, process)) {
+    if all.iter().filter(|process| !reached.contains_key(&process.id.pid)).any(|process| seat(node, process))
+    {
         reached = self::reached(&node.evidence, &table, boot_offset());
     }
     let page_inode = std::fs::metadata(node.dir.page()).map_or(0, |page| page.ino());

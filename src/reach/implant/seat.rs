@@ -3,7 +3,7 @@
 //! What must hold: a process that has a row already keeps it; a row is taken for one that lives and is no other's by its pid.
 //! A forked child begins without: what it reads until it is seated is unknown.
 
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::sync::atomic::Ordering;
 
 use falseticker_page::evidence::{RowHead, State};
@@ -11,7 +11,7 @@ use falseticker_page::image::{More, OWN_AT, Own, Wiring};
 
 use super::Implant;
 use crate::node::Node;
-use crate::process::ProcessId;
+use crate::process::{ProcessId, own_namespace};
 use crate::{Error, Result, host_clock, raw};
 
 /// What a process is told of its row.
@@ -27,9 +27,9 @@ pub struct Seat {
 /// Takes a row for a process that is reached by an implant.
 pub fn take(node: &Node, process: ProcessId, reached: u64) -> Result<Seat> {
     let attempted = || format!("take a row of evidence for process {process}");
-    let namespace = std::fs::metadata("/proc/self/ns/pid")
-        .map_err(|why| Error::not_applied(attempted(), why).remedy("mount /proc"))?
-        .ino();
+    let namespace = own_namespace().ok_or_else(|| {
+        Error::not_applied(attempted(), "this process's PID namespace is not known").remedy("mount /proc")
+    })?;
     let pid = process.pid.unsigned_abs();
     let evidence = node.evidence();
     let is_of_here = |head: &RowHead| head.namespace.load(Ordering::Acquire) == namespace;
@@ -41,10 +41,9 @@ pub fn take(node: &Node, process: ProcessId, reached: u64) -> Result<Seat> {
         State::Busy(pid) | State::Live(pid) => is_of_here(head) && !exists(pid),
         State::Free | State::Gone(_) => false,
     };
-    let row = evidence.take(pid, host_clock::monotonic(), is_dead);
+    let row = evidence.take(pid, namespace, host_clock::monotonic(), is_dead);
     if let Some(head) = row.and_then(|row| evidence.heads.get(row)) {
         head.detour.store(reached, Ordering::Relaxed);
-        head.namespace.store(namespace, Ordering::Release);
     }
     evidence.header.arrivals.fetch_add(1, Ordering::AcqRel);
     raw::futex_wake_all(evidence.header.arrivals.as_ptr());
