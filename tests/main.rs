@@ -18,6 +18,7 @@ mod nodes;
 mod pid_namespaces;
 mod policies;
 mod programs;
+mod reaches;
 mod reads;
 mod refusals;
 mod run;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
     harness::own_group();
     let trials = [
         reads::trials(),
+        reaches::trials(),
         shim::trials(),
         early::trials(),
         sandboxes::trials(),

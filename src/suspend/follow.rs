@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering;
 use falseticker_page::evidence::{Evidence, RowHead, State, Waits};
 
 use crate::process::{ProcessId, own_namespace, stillness};
+use crate::reach::Means;
 use crate::{Error, HostInstant, Node, Result, Span, host_clock, raw};
 
 /// How long a timer may stay where it is since there are expiries that its program has not read yet.
@@ -48,6 +49,9 @@ pub(super) fn call(node: &Node) -> Result<Roll> {
         let id = one.process.id;
         let mut tell = |why| silent.push(Unfollowed { pid: id.pid, why });
         match (one.row, one.waits) {
+            _ if one.means != Means::Preload => tell(
+                "it is reached without the shim, so that its waits and timers are the kernel's, and count it",
+            ),
             (None, _) => {
                 tell("it has no row of evidence, in which it could say that its timers have followed")
             }

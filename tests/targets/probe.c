@@ -23,6 +23,7 @@ static void report_way(const char *name, way read, int id, int true_id, int grai
 }
 
 static void wall(const char *name) { say(name, measure(by_clock_gettime, 0, 0), FINE); }
+static void mono(void) { say("monotonic", measure(by_clock_gettime, 1, 1), FINE); }
 static void done(void) { raw_syscall(1, 1, (long)"done\n", 5); }
 
 static volatile int64_t handled_false, handled_before, handled_after;
@@ -130,6 +131,14 @@ int main(void) {
         }
         if (after) reach(after);
         if (!strcmp(line, "wall")) wall("wall");
+        else if (!strcmp(line, "mono")) mono();
+        else if (!strcmp(line, "pid")) printf("pid %d 0 0 0 0\n", getpid());
+        else if (!strcmp(line, "exec")) { execl("/proc/self/exe", "probe", (char *)0); _exit(7); }
+        else if (!strcmp(line, "forked")) {
+            /* A child that lives on, and takes over what is asked. */
+            int child = fork();
+            if (child) { waitpid(child, 0, 0); _exit(0); }
+        }
         else if (!strcmp(line, "all")) every_way(report_way);
         else if (!strcmp(line, "handler")) handler(0);
         else if (!strcmp(line, "small-stack")) handler(1);

@@ -1,0 +1,165 @@
+//! One conformance suite for all reaches: each kind of program, by each means that can reach it, under each kind of fault.
+//!
+//! A cell shows: the offset at the first read, a jump back and one forward while it runs, a drift, a standstill, the
+//! monotonic clock left alone, evidence, children by fork, the program after an exec.
+
+mod follow;
+mod programs;
+
+use libtest_mimic::Trial;
+use serde_json::Value;
+
+use crate::harness::{Lab, MILLISECOND, Probe, Reading, SECOND, binary, mono, spec};
+use programs::{ALL, Kind};
+
+const HOUR: i64 = 3600 * SECOND;
+
+/// By which means a program is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Means {
+    Preload,
+    Vdso,
+}
+
+impl Means {
+    const ALL: [Means; 2] = [Means::Preload, Means::Vdso];
+
+    fn name(self) -> &'static str {
+        match self {
+            Means::Preload => "preload",
+            Means::Vdso => "vdso",
+        }
+    }
+
+    fn reaches(self, kind: Kind) -> bool {
+        self != Means::Preload || kind.loads_shim
+    }
+}
+
+pub fn trials() -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for means in Means::ALL {
+        for kind in ALL.into_iter().filter(|kind| means.reaches(*kind)) {
+            let of = |sentence: &str| {
+                let (program, package) = kind.needs();
+                spec(format!("reaches: {} reaches {}: {sentence}", means.name(), kind.name))
+                    .needs(program, package)
+            };
+            trials.push(
+                of("offset, jumps, drift, standstill, evidence, fork, exec")
+                    .shown_by(move |lab| cell(lab, means, kind)),
+            );
+            trials.push(of("a thread is held at its read").shown_by(move |lab| held(lab, means, kind)));
+        }
+    }
+    trials.extend(follow::trials());
+    trials
+}
+
+/// Starts the probe in node `a`, an hour behind.
+#[track_caller]
+fn enter(lab: &Lab, means: Means, kind: Kind, flags: &[&str]) -> Probe {
+    let program = kind.probe(lab);
+    let mut all = vec!["--reach", means.name()];
+    all.extend(flags);
+    Probe::new(lab.run("a", &all, [program]).live())
+}
+
+fn cell(lab: &Lab, means: Means, kind: Kind) {
+    let mut probe = enter(lab, means, kind, &["--jump", "-1h"]);
+    probe.first.expect_skew(-HOUR);
+    let back = lab.fault(&["jump", "a", "-30m"]);
+    probe.wall_after(back).expect_skew(-HOUR - HOUR / 2);
+    let forward = lab.fault(&["jump", "a", "+2h"]);
+    probe.wall_after(forward).expect_skew(HOUR / 2);
+    drifts(lab, &mut probe);
+    stands_still(lab, &mut probe);
+    let healed = lab.falseticker(["heal", "a", "--json"]).expect_code(0).json();
+    probe
+        .wall_after(healed["healed"][0]["at_ns"].as_i64().expect("a heal says when it takes effect"))
+        .expect_skew(0);
+    leaves_evidence(lab, &mut probe, means);
+    has_children(&mut probe);
+    executes(&mut probe);
+    assert_eq!(probe.quit(), 0);
+}
+
+/// What its clock has gained between two readings, and how long that was.
+fn gained(one: &Reading, other: &Reading) -> (i64, i64) {
+    (other.skew - one.skew, other.mono - one.mono)
+}
+
+fn drifts(lab: &Lab, probe: &mut Probe) {
+    let at = lab.fault(&["drift", "a", "1.5x"]);
+    let one = probe.wall_after(at);
+    let other = probe.wall_after(one.mono + 100 * MILLISECOND);
+    let (gained, passed) = gained(&one, &other);
+    let off = gained - passed / 2;
+    assert!(off.abs() <= one.width + other.width + MILLISECOND, "gained {gained} ns in {passed} ns");
+    let mono = probe.ask("mono", 0).remove(0);
+    assert!(mono.shows(0), "the monotonic clock drifts along: {mono:?}");
+    lab.fault(&["drift", "a", "0ppm"]);
+}
+
+fn stands_still(lab: &Lab, probe: &mut Probe) {
+    let at = lab.fault(&["stall", "a"]);
+    let one = probe.wall_after(at);
+    let other = probe.wall_after(one.mono + 20 * MILLISECOND);
+    assert_eq!(one.shown, other.shown, "it does not stand still");
+}
+
+/// The process's entry in `status`, by its pid here.
+fn entry(lab: &Lab, pid: i64) -> Value {
+    let status = lab.status("a");
+    let processes = status["processes"].as_array().cloned().unwrap_or_default();
+    let found = processes.into_iter().find(|process| process["pid"] == pid);
+    found.unwrap_or_else(|| panic!("process {pid} is not listed as reached: {status}"))
+}
+
+fn pid_of(probe: &mut Probe) -> i64 {
+    probe.ask("pid", 0).remove(0).shown
+}
+
+fn leaves_evidence(lab: &Lab, probe: &mut Probe, means: Means) {
+    let pid = pid_of(probe);
+    let jump = lab.fault_json(&["jump", "a", "-10s"]);
+    let id = jump["change"].as_i64().expect("a change has an id");
+    let is_marked = |process: &Value| {
+        process["evidence"].as_array().is_some_and(|marks| marks.iter().any(|mark| mark["change"] == id))
+    };
+    probe.wall_after(jump["at_ns"].as_i64().expect("an instant")).expect_skew(-10 * SECOND);
+    let process = entry(lab, pid);
+    assert_eq!(process["reach"], means.name(), "{process}");
+    assert!(is_marked(&process), "no mark of {id}: {process}");
+}
+
+fn has_children(probe: &mut Probe) {
+    let children = probe.ask("children", 0);
+    assert!(!children.is_empty(), "it had no children");
+    for child in children {
+        child.expect_skew(-10 * SECOND);
+    }
+}
+
+fn executes(probe: &mut Probe) {
+    probe.live.say("exec");
+    let line = probe.live.line();
+    let first = Reading::parse(&line).unwrap_or_else(|| panic!("the probe says {line:?}"));
+    first.expect_skew(-10 * SECOND);
+}
+
+fn held(lab: &Lab, means: Means, kind: Kind) {
+    let mut probe = enter(lab, means, kind, &[]);
+    let pid = pid_of(&mut probe);
+    let freeze = ["freeze", "a", "--on-read", "wall", "--for", "300ms"];
+    let mut trap = lab.command(binary(), freeze).live();
+    lab.status_until("a", "the trap is armed", |status| (!status["trap"].is_null()).then_some(()));
+    let before = mono();
+    let read = probe.wall();
+    let length = read.mono - before;
+    // Go's collector reads the clock too, and may be who is held.
+    assert!(length >= 300 * MILLISECOND || kind.is_go(), "held for {length} ns");
+    trap.line_where(|line| line.contains("held: process") && line.contains(&pid.to_string()));
+    assert_eq!(trap.finish(), 0);
+    assert_eq!(probe.quit(), 0);
+}
