@@ -4,7 +4,7 @@
 
 use falseticker::fault::{Clocks, Drift, Jump, Stall};
 use falseticker::node::Applied;
-use falseticker::{Heal, Node, Rate, Result, Span};
+use falseticker::{Heal, Node, Rate, Result, Span, host_clock};
 
 use crate::harness::MILLISECOND;
 
@@ -14,6 +14,8 @@ pub enum Deed {
     Jump(Span),
     /// Of the monotonic clocks too.
     JumpAll(Span),
+    /// Of the monotonic clocks too, by so much more than the machine has run.
+    JumpAllBeyondBoot(Span),
     /// A jump that is taken back after a time.
     JumpFor(Span, Span),
     Stall,
@@ -37,7 +39,7 @@ pub struct Column {
 }
 
 /// All of them.
-pub const COLUMNS: [Column; 14] = [
+pub const COLUMNS: [Column; 15] = [
     Column { name: "no fault", before: &[], ahead: 400 * MILLISECOND, during: &[] },
     Column { name: "jump -1h before", before: &["--jump", "-1h"], ahead: 400 * MILLISECOND, during: &[] },
     Column { name: "jump +1h before", before: &["--jump", "+1h"], ahead: 400 * MILLISECOND, during: &[] },
@@ -65,6 +67,12 @@ pub const COLUMNS: [Column; 14] = [
         before: &["--monotonic"],
         ahead: 2000 * MILLISECOND,
         during: &[(200 * MILLISECOND, Deed::JumpAll(Span::from_secs(3600)))],
+    },
+    Column {
+        name: "jump of all clocks during, by more than the machine has run",
+        before: &["--monotonic"],
+        ahead: 2000 * MILLISECOND,
+        during: &[(200 * MILLISECOND, Deed::JumpAllBeyondBoot(Span::from_secs(3600)))],
     },
     Column {
         name: "drift 2x of all clocks",
@@ -117,6 +125,10 @@ impl Deed {
         match self {
             Deed::Jump(by) => node.fault(Jump { by }, Clocks::Wall, None),
             Deed::JumpAll(by) => node.fault(Jump { by }, Clocks::All, None),
+            Deed::JumpAllBeyondBoot(more) => {
+                let by = more.saturating_add(Span::from_nanos(host_clock::monotonic().as_nanos()));
+                node.fault(Jump { by }, Clocks::All, None)
+            }
             Deed::JumpFor(by, time) => node.fault(Jump { by }, Clocks::Wall, Some(time)),
             Deed::Stall => node.fault(Stall, Clocks::Wall, None),
             Deed::StallAllFor(time) => node.fault(Stall, Clocks::All, Some(time)),

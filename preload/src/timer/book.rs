@@ -51,6 +51,8 @@ pub struct Entry {
     pub seen: AtomicI64,
     /// Not 0: the clock was set, and its reader has not been told.
     pub canceled: AtomicU64,
+    /// Not 0: more expiries are over than the kernel could be told of at once.
+    pub owes: AtomicU32,
 }
 
 type Chunks = [AtomicPtr<Chunk>; CHUNKS];
@@ -132,6 +134,7 @@ pub fn real() -> &'static Entry {
         told_every: AtomicI64::new(0),
         seen: AtomicI64::new(0),
         canceled: AtomicU64::new(0),
+        owes: AtomicU32::new(0),
     };
     &REAL
 }

@@ -10,7 +10,7 @@
 //! 2. Expiries that nobody has read are not taken away: setting a descriptor's timer forgets them, so it is moved once they are
 //!    read. One that is due before the change takes effect is left to come.
 //! 3. Intervals keep their phase in the node's time, and expiries that a step leaps over are counted, as the kernel does it for a
-//!    clock that is stepped.
+//!    clock that is stepped: in several readings, if the kernel's clock has not run for as long as the node's has leapt.
 
 pub mod book;
 pub mod kernel;
@@ -123,6 +123,8 @@ pub fn left(entry: &Entry) -> Option<Setting> {
         let target = phase::next_target(entry, &seen)?;
         let now = host_instant(clock::MONOTONIC)?;
         let shown = due::shown(page, clock_of(entry), now)?;
+        // Of those that are over, and not told of yet, nothing is left.
+        let target = phase::next_after(target, Span::from_nanos(entry.every.load(Ordering::Relaxed)), shown);
         // A timer that is armed never shows zero.
         let value = timespec(target.saturating_since(shown).max(Span::from_nanos(1)));
         Some(Setting { interval, value })
@@ -239,7 +241,9 @@ pub fn copy(from: i32, to: i32) {
         {
             word.store(was.load(Ordering::Relaxed), Ordering::Relaxed);
         }
-        new.on_true.store(old.on_true.load(Ordering::Relaxed), Ordering::Relaxed);
+        for (word, was) in [(&new.on_true, &old.on_true), (&new.owes, &old.owes)] {
+            word.store(was.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
         held.is(Kind::Descriptor, to);
         if old.is_armed() {
             held.arm();

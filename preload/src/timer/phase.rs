@@ -101,6 +101,33 @@ pub fn on_host(every: Span, rate: Rate) -> Span {
     Span::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
 }
 
+/// Expiries that are over, as the kernel is told of them: it counts from the first one to now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Past {
+    /// How long ago the first one was.
+    pub late: Span,
+    /// How long it was from one to the next.
+    pub pace: Span,
+}
+
+impl Past {
+    /// No timer began before its clock did, at 0. Where a clock has leapt further than that is ago, as many expiries are put
+    /// closer together, from a second after it on: so what is read within the next second is never more than there were, and
+    /// what it is less is owed. No closer than a millisecond, which can be told from how exactly a timer can be looked at.
+    pub fn within(self, age: Span) -> Self {
+        const MARGIN: Span = Span::from_secs(1);
+        const CLOSEST: i64 = 1_000_000;
+        let room = age.saturating_add(MARGIN.saturating_neg()).max(Span::ZERO);
+        if self.late <= room || self.pace <= Span::ZERO {
+            return self;
+        }
+        let pace = i128::from(self.pace.as_nanos());
+        let closer = pace * i128::from(age.as_nanos()) / i128::from(self.late.as_nanos());
+        let closer = closer.max(pace.min(i128::from(CLOSEST)));
+        Past { late: room, pace: Span::from_nanos(i64::try_from(closer).unwrap_or(i64::MAX)) }
+    }
+}
+
 /// Now, by CLOCK_MONOTONIC.
 pub fn now() -> Option<falseticker_page::time::HostInstant> {
     host_instant(clock::MONOTONIC)

@@ -7,6 +7,7 @@ use falseticker_page::time::{HostInstant, NodeInstant, Span};
 
 use super::book::{self, Entry};
 use super::kernel::{self, ABSOLUTE, CANCEL_ON_SET, Kind, Setting};
+use super::phase::Past;
 use super::{CANCELED, clock_of, deadline, instant, is_cancelable, own_clock, phase, timespec};
 use crate::abi::{Timespec, clock};
 use crate::sys;
@@ -21,11 +22,14 @@ pub enum Next {
     At(HostInstant),
     /// Soon: a timer could not be moved yet.
     Soon,
+    /// As soon as what a timer has told of is read: it owes expiries.
+    Owed,
 }
 
 impl Next {
     fn sooner(self, other: Next) -> Next {
         match (self, other) {
+            (Next::Owed, _) | (_, Next::Owed) => Next::Owed,
             (Next::Soon, _) | (_, Next::Soon) => Next::Soon,
             (Next::At(one), Next::At(two)) => Next::At(one.min(two)),
             (Next::Change, other) => other,
@@ -129,7 +133,7 @@ pub fn update(entry: &Entry, page: &Page) -> Next {
     }
     let comes_first = seen.left < due::until_change(page, now).unwrap_or(Span::ZERO);
     if comes_first || entry.every.load(Ordering::Relaxed) > 0 && has_untold(entry) {
-        return Next::Soon;
+        return if owes(entry) { Next::Owed } else { Next::Soon };
     }
     match arm(entry, page, target, &due) {
         Ok(()) => next_turn(entry, &due),
@@ -218,10 +222,13 @@ pub fn arm(entry: &Entry, page: &Page, target: NodeInstant, due: &Due) -> Result
         entry.on_true.store(1, Ordering::Relaxed);
         entry.told.store(target.as_nanos(), Ordering::Relaxed);
         entry.told_every.store(every.as_nanos(), Ordering::Relaxed);
+        entry.owes.store(0, Ordering::Relaxed);
         return Ok(());
     }
     let pace = phase::on_host(every, due.rate_then());
-    let late = due.lateness(target, every, pace);
+    let over = Past { late: due.lateness(target, every, pace), pace };
+    let told = over.within(age(own, due));
+    let Past { late, pace } = told;
     let mut first = due.at.saturating_add(late.saturating_neg());
     if due.is_leapt_over() && (every > Span::ZERO || is_cancelable(entry)) {
         // The helper arms it when the step has come, to have all that it leaps over counted at once, or to cancel it; this is for
@@ -237,12 +244,24 @@ pub fn arm(entry: &Entry, page: &Page, target: NodeInstant, due: &Due) -> Result
     let value = timespec(Span::from_nanos(value.max(1)));
     kernel::set(kind, id, absolute, &Setting { interval: timespec(pace), value })?;
     entry.on_true.store(0, Ordering::Relaxed);
+    entry.owes.store(u32::from(told != over), Ordering::Relaxed);
     entry.told_every.store(pace.as_nanos(), Ordering::Relaxed);
     // A length of time began a little later than it was measured.
     let seen = if absolute == 0 { phase::Seen::look(kind, id, clock::MONOTONIC) } else { None };
     let told = seen.filter(|seen| !seen.is_over()).map_or(first.as_nanos(), |seen| seen.expires());
     entry.told.store(told, Ordering::Relaxed);
     Ok(())
+}
+
+/// How long the kernel's clock of this id has run: it knows of no instant before that.
+fn age(id: i32, due: &Due) -> Span {
+    let ahead = if id == clock::MONOTONIC { Span::ZERO } else { due::host_ahead(id).unwrap_or(Span::ZERO) };
+    Span::from_nanos(due.now().saturating_add(ahead).as_nanos())
+}
+
+/// Whether it has more expiries to tell of than the kernel could be told of at once.
+fn owes(entry: &Entry) -> bool {
+    entry.owes.load(Ordering::Relaxed) != 0
 }
 
 /// Has the descriptor be readable at once, and its next read fail.
@@ -259,6 +278,9 @@ fn cancel(entry: &Entry, target: Option<NodeInstant>) -> Next {
 
 /// When the helper must look at a timer again.
 pub fn next_turn(entry: &Entry, due: &Due) -> Next {
+    if owes(entry) {
+        return Next::Owed;
+    }
     let is_watched = entry.every.load(Ordering::Relaxed) > 0 || is_cancelable(entry);
     if is_watched && due.turn() != HostInstant::MAX { Next::At(due.turn()) } else { Next::Change }
 }

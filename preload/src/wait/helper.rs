@@ -158,6 +158,7 @@ fn watch(page: &Page, met: &mut Met) -> ! {
                 Next::Change => Rounds::NONE,
                 Next::At(at) => Rounds { next: at.as_nanos(), gone: 0 },
                 Next::Soon => timers.go_on(SOON_AT_MOST),
+                Next::Owed => Rounds { next: now().saturating_add(OWED), gone: 0 },
             };
             acknowledge(page, seen, next);
         }
@@ -174,7 +175,7 @@ fn acknowledge(page: &Page, seen: u64, next: Next) {
     // A change that came meanwhile is seen to in the next round.
     if seen != 0 && page.header.word.load(Ordering::Acquire) == seen {
         let generation = Word::from_raw(seen).generation();
-        load::note_followed(Followed { generation, whole: next != Next::Soon });
+        load::note_followed(Followed { generation, whole: !matches!(next, Next::Soon | Next::Owed) });
     }
 }
 
@@ -193,6 +194,8 @@ struct Rounds {
 
 /// The longest time after which a timer is looked at again that could not be moved.
 const SOON_AT_MOST: i64 = 40_000_000;
+/// After how long one is that has told of some expiries, and must tell of more.
+const OWED: i64 = 3_000_000;
 
 impl Rounds {
     const NONE: Rounds = Rounds { next: i64::MAX, gone: 0 };
