@@ -88,7 +88,7 @@ fn link_shim(parts: &Parts, exports: &Path, out: &Path) {
 fn link_image(parts: &Parts, scripts: &Path, out: &Path) {
     let mut linker = linker();
     linker.args(["-Wl,-soname,linux-vdso.so.1", "-Wl,-z,max-page-size=4096", "-Wl,--eh-frame-hdr"]);
-    linker.args(["-Wl,--build-id=none", "-Wl,-s"]);
+    linker.arg("-Wl,--build-id=none");
     linker.arg(format!("-Wl,--script={}", scripts.join("image.lds").display()));
     linker.arg(format!("-Wl,--version-script={}", scripts.join("exports.map").display()));
     run(linker.arg("-o").arg(out.join("falseticker-vdso.so")).arg(&parts.assembly).arg(&parts.archive));

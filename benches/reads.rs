@@ -70,6 +70,12 @@ fn start() -> Vec<Reader> {
         of("jump -1h, drift 1000ppm", &["--jump", "-1h", "--drift", "1000ppm"], HOUR_BACK, 1e-3, 1.15),
         of("jump -1h, drift 2x", &["--jump", "-1h", "--drift", "2x"], HOUR_BACK, 1.0, 1.30),
     ];
+    let of_vdso = |name, more: &[&str], rate| {
+        let flags = [&["--reach", "vdso", "--jump", "-1h"], more].concat();
+        (Way::falseticker(name, &flags), HOUR_BACK, rate, Some(1.15))
+    };
+    ways.push(of_vdso("vdso, jump -1h", &[], 0.0));
+    ways.push(of_vdso("vdso, jump, drift 1000ppm", &["--drift", "1000ppm"], 1e-3));
     ways.extend(rivals().into_iter().map(|rival| (rival, HOUR_BACK, 0.0, None)));
     let start = |(way, offset, rate, target): (Way, f64, f64, Option<f64>)| {
         let started = raw_nanos();

@@ -1,7 +1,7 @@
 //! The shim as an object file: what it may depend on, and what the way of a clock read may touch.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use libtest_mimic::Trial;
 use object::read::elf::{ElfFile64, FileHeader as _, ProgramHeader as _};
@@ -11,6 +11,12 @@ use crate::harness::{Lab, spec};
 
 pub fn trials() -> Vec<Trial> {
     vec![
+        spec("image: it is one segment, needs no library and no relocation, and has its memory behind it")
+            .shown_by(image_stands_alone),
+        spec("image: it exports what a vDSO exports, and nothing else").shown_by(image_exports),
+        spec("image: the way of a read touches no vector register and calls through no table")
+            .needs("objdump", "binutils")
+            .shown_by(image_touches_no_vectors),
         spec("shim: it needs no library, and no symbol but a weak one that every libc has")
             .shown_by(depends_on_nothing),
         spec("shim: it exports what it takes the place of, and nothing else").shown_by(exports),
@@ -105,8 +111,12 @@ const ENTRIES: [&str; 7] = [
 const GATES: [&str; 3] = ["5gates4cold", "5gates6seldom", "5errno4fail"];
 
 fn no_vector_registers(lab: &Lab) {
-    let shim = shim(lab);
-    let listing = lab.command("objdump", ["-d", "--no-show-raw-insn"]).arg(shim).done().expect_code(0);
+    way_of_a_read_is_clean(lab, &shim(lab), &ENTRIES);
+}
+
+/// From its entries to its gates, a read touches no vector register.
+fn way_of_a_read_is_clean(lab: &Lab, library: &Path, entries: &[&str]) {
+    let listing = lab.command("objdump", ["-d", "--no-show-raw-insn"]).arg(library).done().expect_code(0);
     let functions = functions(listing.text());
     // A mangled name has its length before it; without, any longer name with that end would do.
     let is_end = |name: &str, part: &str| {
@@ -114,8 +124,8 @@ fn no_vector_registers(lab: &Lab) {
     };
     let is = |name: &str, part: &str| name == part || is_end(name, part);
     let mut next: Vec<&str> =
-        functions.keys().copied().filter(|name| ENTRIES.iter().any(|entry| is(name, entry))).collect();
-    assert!(next.len() >= ENTRIES.len() - 1, "entries found: {next:?}");
+        functions.keys().copied().filter(|name| entries.iter().any(|entry| is(name, entry))).collect();
+    assert!(next.len() >= entries.len() - 1, "entries found: {next:?}");
     let mut seen = BTreeSet::new();
     while let Some(name) = next.pop() {
         if !seen.insert(name) || GATES.iter().any(|gate| is(name, gate)) {
@@ -149,4 +159,47 @@ fn functions(listing: &str) -> BTreeMap<&str, Vec<&str>> {
         }
     }
     functions
+}
+
+/// The replacement image, as it was built.
+const IMAGE: &str = concat!(env!("OUT_DIR"), "/falseticker-vdso.so");
+
+fn image_stands_alone(_: &Lab) {
+    let bytes = std::fs::read(IMAGE).expect("it was built");
+    let file: ElfFile64 = ElfFile64::parse(&*bytes).expect("an ELF file");
+    let (endian, data) = (file.endian(), file.data());
+    let headers = file.elf_header().program_headers(endian, data).expect("program headers");
+    let loads: Vec<_> = headers.iter().filter(|header| header.p_type(endian) == elf::PT_LOAD).collect();
+    assert_eq!(loads.len(), 1, "segments that are loaded");
+    let load = loads[0];
+    assert_eq!((load.p_offset(endian), load.p_vaddr(endian)), (0, 0));
+    assert_eq!(load.p_flags(endian), elf::PF_R | elf::PF_X, "never writable");
+    assert_eq!(load.p_filesz(endian), load.p_memsz(endian));
+    let dynamic = headers.iter().find(|header| header.p_type(endian) == elf::PT_DYNAMIC).expect("a table");
+    assert_eq!(dynamic.p_flags(endian), elf::PF_R, "static glibc would write to it");
+    assert_eq!(entries(&file, elf::DT_NEEDED), Vec::<u64>::new());
+    let undefined: Vec<_> = file.dynamic_symbols().filter(|symbol| symbol.is_undefined()).collect();
+    assert!(undefined.is_empty(), "{undefined:?}");
+    for (at, relocation) in file.dynamic_relocations().into_iter().flatten() {
+        let none = RelocationFlags::Elf { r_type: elf::R_X86_64_NONE };
+        assert_eq!(relocation.flags(), none, "{at:#x} is relocated");
+    }
+    for hash in [elf::DT_HASH, elf::DT_GNU_HASH] {
+        assert_eq!(entries(&file, hash).len(), 1, "glibc, musl and Go each read another table");
+    }
+}
+
+fn image_exports(_: &Lab) {
+    let bytes = std::fs::read(IMAGE).expect("it was built");
+    let file: ElfFile64 = ElfFile64::parse(&*bytes).expect("an ELF file");
+    let functions = file.dynamic_symbols().filter(|symbol| symbol.kind() == object::SymbolKind::Text);
+    let names: BTreeSet<_> = functions.map(|symbol| symbol.name().unwrap_or("").to_owned()).collect();
+    let plain = ["clock_gettime", "gettimeofday", "time", "getcpu", "clock_getres", "getrandom"];
+    let expected = plain.iter().flat_map(|name| [(*name).to_owned(), format!("__vdso_{name}")]).collect();
+    assert_eq!(names, expected);
+}
+
+fn image_touches_no_vectors(lab: &Lab) {
+    let entries = ["__vdso_clock_gettime", "__vdso_gettimeofday", "__vdso_time"];
+    way_of_a_read_is_clean(lab, Path::new(IMAGE), &entries);
 }
