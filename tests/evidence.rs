@@ -112,7 +112,7 @@ fn other_clock(lab: &Lab) {
 fn preload_cleared(lab: &Lab) {
     let probe = lab.target("probe").path();
     let script = format!("exec 3<&0; env -u LD_PRELOAD {} 0<&3 & wait", probe.display());
-    let mut live = lab.run("a", &["--jump", "-1h"], ["sh", "-c", &script]).live();
+    let mut live = lab.run("a", &["--reach", "preload", "--jump", "-1h"], ["sh", "-c", &script]).live();
     let status = lab.status_until("a", "the escaped process is listed", |status| {
         let escaped = status["not_reached"].as_array()?;
         // The shell and env, whose command lines name the probe too, are themselves listed until they have loaded the shim.
@@ -134,7 +134,7 @@ fn preload_cleared(lab: &Lab) {
 fn static_child(lab: &Lab) {
     let probe = lab.target("probe").flags(["-static"]).path();
     let script = format!("exec 3<&0; {} 0<&3 & wait", probe.display());
-    let mut live = lab.run("a", &["--jump", "-1h"], ["sh", "-c", &script]).live();
+    let mut live = lab.run("a", &["--reach", "preload", "--jump", "-1h"], ["sh", "-c", &script]).live();
     lab.status_until("a", "the static process is listed with the reason", |status| {
         let escaped = status["not_reached"].as_array()?;
         escaped

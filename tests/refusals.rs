@@ -1,12 +1,12 @@
-//! What the shim cannot get into is refused before it runs, never run unskewed in silence; and a page that is not as it should
-//! be is refused too.
+//! What cannot be reached as it was asked for is refused before it runs, never run unskewed in silence; and a page that is not as
+//! it should be is refused too. What the shim does not get into is reached otherwise, unless the shim alone is asked for.
 
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use libtest_mimic::Trial;
 
-use crate::harness::{Done, Lab, spec};
+use crate::harness::{Done, Lab, Reading, SECOND, spec};
 
 pub fn trials() -> Vec<Trial> {
     let of = |sentence: &str| spec(format!("refusals: {sentence}")).needs("cc", "gcc");
@@ -29,7 +29,8 @@ pub fn trials() -> Vec<Trial> {
 /// It is refused with 125, says this, did not run, and left nothing.
 #[track_caller]
 fn refused(lab: &Lab, program: &[&str], fragment: &str) -> Done {
-    let done = lab.run("a", &["--jump", "-1h"], program).input("").done().expect_code(125);
+    let shim_alone = ["--reach", "preload", "--jump", "-1h"];
+    let done = lab.run("a", &shim_alone, program).input("").done().expect_code(125);
     let done = done.expect_error(fragment).expect_error("help:");
     assert_eq!(done.stdout, "", "it ran");
     assert_eq!(lab.left_in_nodes(), Vec::<String>::new());
@@ -90,6 +91,20 @@ fn setuid(lab: &Lab) {
     }
     std::fs::set_permissions(&copy, PermissionsExt::from_mode(0o4755)).expect("its mode can be changed");
     refused_quietly(lab, text(&copy));
+    reached(lab, &[text(&copy), "+%s"]);
+}
+
+/// Without asking for the shim alone it runs, an hour behind.
+#[track_caller]
+fn reached(lab: &Lab, program: &[&str]) {
+    let done = lab.run("a", &["--jump", "-1h"], program).input("").done().expect_code(0);
+    let first = done.text().lines().next().unwrap_or_default();
+    let shown: i64 = match Reading::parse(first) {
+        Some(reading) => reading.shown / SECOND,
+        None => first.parse().unwrap_or_else(|_| panic!("it says {first:?}")),
+    };
+    let now: i64 = lab.bare(["date", "+%s"]).text().parse().expect("seconds");
+    assert!((now - 3600 - shown).abs() < 30, "it shows {shown}, and it is {now}");
 }
 
 fn refused_quietly(lab: &Lab, program: &str) {
@@ -98,7 +113,9 @@ fn refused_quietly(lab: &Lab, program: &str) {
 
 fn sanitizer(lab: &Lab) {
     for (flag, word) in [("-fsanitize=address", "ddress"), ("-fsanitize=thread", "hread")] {
-        refused(lab, &[text(&lab.target("probe").flags([flag]).path())], word);
+        let program = lab.target("probe").flags([flag]).path();
+        refused(lab, &[text(&program)], word);
+        reached(lab, &[text(&program)]);
     }
 }
 
@@ -108,8 +125,10 @@ fn script(lab: &Lab) {
     std::fs::write(&script, format!("#!{}\n", interpreter.display())).expect("a file can be written");
     std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).expect("its mode can be changed");
     refused(lab, &[text(&script)], "static");
-    std::fs::write(&script, "#!/usr/bin/env -S -i date\n").expect("a file can be written");
+    reached(lab, &[text(&script)]);
+    std::fs::write(&script, "#!/usr/bin/env -S -i sh\n/bin/date +%s\n").expect("a file can be written");
     refused(lab, &[text(&script)], "LD_PRELOAD");
+    reached(lab, &[text(&script)]);
 }
 
 /// Damages the page of a node, and expects every command to refuse it with this in its message.

@@ -204,8 +204,14 @@ fn joins(lab: &Lab) {
 fn same_surroundings(lab: &Lab) {
     let script = "ls -1 /proc/self/fd | wc -l; grep -E '^Sig(Blk|Ign|Cgt)|^NoNewPrivs|^Seccomp:' /proc/self/status; umask; ulimit -a; pwd; tty || true";
     let bare = lab.bare(["sh", "-c", script]);
-    let under = lab.run("a", &["--jump", "-1h"], ["sh", "-c", script]).done();
+    let under = lab.run("a", &["--reach", "preload", "--jump", "-1h"], ["sh", "-c", script]).done();
     assert_eq!(bare.stdout, under.stdout);
+    // Where execs are followed there is a filter to be seen, and nothing else.
+    let followed = lab.run("a", &["--jump", "-1h"], ["sh", "-c", script]).done();
+    assert_eq!(
+        bare.stdout.replace("Seccomp:\t0", "Seccomp:\t2"),
+        followed.stdout.replace("Seccomp:\t0", "Seccomp:\t2")
+    );
     let variables = "env | grep -v -E '^(LD_PRELOAD|FALSETICKER[A-Z_]*|_)=' | sort";
     let (bare, under) =
         (lab.bare(["sh", "-c", variables]), lab.run("a", &[], ["sh", "-c", variables]).done());

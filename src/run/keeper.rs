@@ -14,7 +14,6 @@
 //!
 //! Source: `will_become_orphaned_pgrp` and `forget_original_parent` in the kernel's `kernel/exit.c`,
 //! PR_SET_CHILD_SUBREAPER(2const).
-#![expect(unsafe_code, reason = "wait(2) for its raw status")]
 
 use std::ffi::CStr;
 use std::os::fd::RawFd;
@@ -25,6 +24,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{ForkResult, Pid, setpgid};
 
 use super::capture::{Pumps, Stream};
+use super::children::Children;
 use super::following::Following;
 use super::fork::fork;
 use super::message::Message;
@@ -89,23 +89,37 @@ pub fn keep(charge: Charge<'_>, target: impl FnOnce(&Following) -> std::convert:
             raw::exit(125);
         }
     };
-    following.keep(dir, child);
+    let Ok(collected) = following.keep(dir, child) else {
+        tell(pipe, Message::NotForked(Errno::EAGAIN));
+        raw::exit(125);
+    };
+    let Ok(children) = Children::new(&collected) else {
+        tell(pipe, Message::NotForked(Errno::EMFILE));
+        raw::exit(125);
+    };
     tell(pipe, Message::Started(child));
-    watch(child, pipe, run, dir, &mut pumps);
+    watch(child, pipe, run, dir, &mut pumps, &children);
     // In vain is not in silence: the next command of any kind sweeps again.
     let _ = node::sweep_node(dir);
     raw::exit(0)
 }
 
 /// Until nobody is left below this process.
-fn watch(target: i32, pipe: RawFd, run: Option<ProcessId>, dir: &NodeDir, pumps: &mut Pumps) {
+fn watch(
+    target: i32,
+    pipe: RawFd,
+    run: Option<ProcessId>,
+    dir: &NodeDir,
+    pumps: &mut Pumps,
+    children: &Children<'_>,
+) {
     let mut ended = false;
     let mut told = false;
     let mut alone = false;
     loop {
         // Once it is over, ask first whether anybody is left at all.
         let flags = if ended && !told && !alone { libc::WNOHANG } else { libc::WUNTRACED | libc::WCONTINUED };
-        match next_change(flags) {
+        match children.next(flags) {
             // They end by themselves when all is passed on, and start nobody.
             Ok((0, _)) if pumps.are_alone() => alone = true,
             Ok((0, _)) => {
@@ -124,10 +138,10 @@ fn watch(target: i32, pipe: RawFd, run: Option<ProcessId>, dir: &NodeDir, pumps:
                 let end = matches!(Change::of_status(status), Change::Ended(_));
                 let status = if end {
                     tell(pipe, Message::Changed(status));
-                    let _ = collect(pid, flags);
+                    let _ = children.collect(pid, status, flags);
                     status
                 } else {
-                    let Some(status) = collect(pid, flags) else { continue };
+                    let Some(status) = children.collect(pid, status, flags) else { continue };
                     tell(pipe, Message::Changed(status));
                     status
                 };
@@ -138,8 +152,8 @@ fn watch(target: i32, pipe: RawFd, run: Option<ProcessId>, dir: &NodeDir, pumps:
                     Change::Stopped(_) => {}
                 }
             }
-            Ok((pid, _)) => {
-                if let Some(status) = collect(pid, flags) {
+            Ok((pid, status)) => {
+                if let Some(status) = children.collect(pid, status, flags) {
                     pumps.ended(pid, status, &[pipe]);
                     // Who is left now tells listeners the rest, for which `run` does not wait.
                     alone &= !pumps.is_empty();
@@ -154,37 +168,6 @@ fn watch(target: i32, pipe: RawFd, run: Option<ProcessId>, dir: &NodeDir, pumps:
 fn continue_run(run: Option<ProcessId>) {
     let handle = run.and_then(|run| PidFd::open(run).ok().flatten());
     let _ = handle.map(|handle| handle.signal(Signal::SIGCONT));
-}
-
-/// The next change of any child, which is left to be collected; pid 0 when there is none for now.
-fn next_change(flags: i32) -> Result<(i32, i32), Errno> {
-    // Threads of those who follow have children that they trace, whose news is theirs.
-    let flags = flags | libc::WEXITED | libc::WNOWAIT | libc::__WNOTHREAD;
-    // SAFETY: zeroes are a valid siginfo, which the kernel fills in; its fields are those of a child's change.
-    unsafe {
-        let mut info: libc::siginfo_t = std::mem::zeroed();
-        Errno::result(libc::waitid(libc::P_ALL, 0, &raw mut info, flags))?;
-        Ok((info.si_pid(), raw_status(info.si_code, info.si_status())))
-    }
-}
-
-/// What `waitpid` would say.
-fn raw_status(code: i32, status: i32) -> i32 {
-    match code {
-        libc::CLD_EXITED => (status & 0xff) << 8,
-        libc::CLD_KILLED => status & 0x7f,
-        libc::CLD_DUMPED => status & 0x7f | 0x80,
-        libc::CLD_CONTINUED => 0xffff,
-        _ => (status & 0xff) << 8 | 0x7f,
-    }
-}
-
-/// Collects a child's change, if it is still to be had.
-fn collect(pid: i32, flags: i32) -> Option<i32> {
-    let mut status = 0;
-    // SAFETY: a live integer for the status.
-    let collected = unsafe { libc::waitpid(pid, &raw mut status, flags | libc::WNOHANG | libc::__WNOTHREAD) };
-    (collected == pid).then_some(status)
 }
 
 fn tell(pipe: RawFd, message: Message) {

@@ -20,6 +20,7 @@
 
 mod arrival;
 pub(crate) mod capture;
+mod children;
 mod following;
 mod fork;
 mod home;

@@ -197,8 +197,16 @@ impl<'a> Supervisor<'a> {
 
     /// What a parent does, once the keeper is no more.
     fn collect(&mut self) -> Result<()> {
+        let pid = self.launched.target.id().pid;
         loop {
-            match wait_for(self.launched.target.id().pid, libc::WNOHANG | libc::WUNTRACED) {
+            if let Some(status) = self.launched.spare.collected(pid) {
+                self.change(status)?;
+            }
+            if self.outcome.is_some() {
+                self.over = true;
+                break;
+            }
+            match wait_for(pid, libc::WNOHANG | libc::WUNTRACED) {
                 Ok(Some(status)) => self.change(status)?,
                 Ok(None) => break,
                 Err(_) => {

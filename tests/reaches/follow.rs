@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::HOUR;
 use super::programs::ALL;
-use crate::harness::{Lab, Live, Reading, SECOND, eventually, spec};
+use crate::harness::{Lab, Live, Reading, SECOND, binary, eventually, spec};
 
 pub fn trials() -> Vec<Trial> {
     let of = |sentence: &str| spec(format!("follow: {sentence}")).needs("cc", "gcc");
@@ -24,6 +24,9 @@ pub fn trials() -> Vec<Trial> {
             .needs("strace", "strace")
             .shown_by(strict),
         of("without it an escape is listed, with the reason").needs("strace", "strace").shown_by(escaped),
+        of("where another filter has a listener already, it follows by ptrace, and says so")
+            .shown_by(by_ptrace),
+        of("a node inside a node is its own").shown_by(nested),
         of("fifty programs executed at the same time are all reached").shown_by(many),
     ]
 }
@@ -161,4 +164,41 @@ fn many(lab: &Lab) {
         done.text().lines().filter_map(Reading::parse).map(|reading| reading.skew).collect();
     assert_eq!(skews.len(), 50, "{}", done.text());
     assert!(skews.iter().all(|skew| is(*skew, -HOUR)), "{skews:?}");
+}
+
+/// A shell in node b, which runs in node a, whose filter has the one listener that there can be.
+fn nested_shell(lab: &Lab, flags: &[&str]) -> Live {
+    let words = ["--reach", "vdso", "--jump", "-1h", "--"].map(str::to_owned);
+    let inner = [binary(), "run", "--node", "b"].map(str::to_owned);
+    let inner = inner.into_iter().chain(flags.iter().map(|flag| (*flag).to_owned())).chain(words);
+    lab.run("a", &["--jump", "-2h"], inner.chain(["sh".into()])).live()
+}
+
+fn by_ptrace(lab: &Lab) {
+    let probe = ALL[0].probe(lab);
+    let mut shell = nested_shell(lab, &[]);
+    // By a child of a child, one that a signal has come to, and a thread.
+    let commands = [
+        format!("{} < /dev/null", probe.display()),
+        format!("(kill -USR1 $$; exec {} < /dev/null)", probe.display()),
+        format!("sh -c '{} < /dev/null & wait'", probe.display()),
+    ];
+    shell.say("trap 'echo trapped' USR1");
+    for command in commands {
+        let skew = first(&mut shell, &command);
+        assert!(is(skew, -HOUR), "{command}: {skew} ns");
+    }
+    assert_eq!(shell.finish(), 0);
+    let said = shell.transcript().report();
+    assert!(said.contains("followed by ptrace"), "{said}");
+}
+
+fn nested(lab: &Lab) {
+    let inner = [binary(), "run", "--node", "b", "--jump", "-1h", "--", "sh"];
+    let mut shell = lab.run("a", &["--jump", "-2h"], inner).live();
+    for kind in [ALL[3], ALL[4]] {
+        let skew = first(&mut shell, &format!("{} < /dev/null", kind.probe(lab).display()));
+        assert!(is(skew, -HOUR), "{}: {skew} ns", kind.name);
+    }
+    assert_eq!(shell.finish(), 0);
 }

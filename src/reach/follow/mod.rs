@@ -11,18 +11,23 @@
 //!    program does not run, and with [`Charge::strict`] none does.
 //! 3. Whoever follows waits for no child but by a thread that traces: see [`super::trace`].
 
+pub(crate) mod by_ptrace;
+mod collected;
 mod filter;
 mod notice;
 mod one;
 mod told;
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+pub(crate) use collected::Collected;
 pub(crate) use filter::{NotInstalled, install};
 pub(crate) use told::Told;
 
 use super::means::Wanted;
+use crate::Result;
 use crate::node::Node;
 use crate::process::ProcessId;
 
@@ -40,6 +45,17 @@ pub(crate) struct Charge {
     pub root_is_reached: AtomicBool,
     /// Where it is said why one did not run.
     pub told: Told,
+    /// What is collected of the children of those who do not follow.
+    pub collected: Arc<Collected>,
+}
+
+impl Charge {
+    /// For what runs already, and is only to be followed.
+    pub(crate) fn of_running(node: Node, root: i32) -> Result<Charge> {
+        let root_is_reached = AtomicBool::new(true);
+        let (told, collected) = (Told::new()?, Arc::new(Collected::new()?));
+        Ok(Charge { node, wanted: Wanted::Auto, root, strict: false, root_is_reached, told, collected })
+    }
 }
 
 /// Follows until nobody is left who could execute anything.

@@ -15,6 +15,7 @@ use super::super::trace::{Memory, News, Stopped, news_of_any};
 use super::super::vdso::{self, Start};
 use super::Charge;
 use super::notice::Notice;
+use crate::node::preload_env::SHIM_FILE;
 use crate::process::{PidFd, ProcessId, Table};
 use crate::{Error, Result, raw};
 
@@ -34,10 +35,17 @@ pub(super) fn follow(notice: Notice, listener: BorrowedFd<'_>, charge: &Charge) 
     }
     notice.go_on(listener);
     let _ = raw::ptrace(libc::PTRACE_INTERRUPT, notice.tid, 0);
-    while let Ok(Some((tid, news))) = news_of_any() {
+    while let Ok(Some((tid, news, status))) = news_of_any() {
         match news {
             News::Stopped { event: libc::PTRACE_EVENT_EXEC, .. } => {
-                begun(tid, charge);
+                match Stopped::at_event(tid, tid, OPTIONS) {
+                    Ok(mut stopped) => {
+                        stopped.know_filters(OWN_FILTERS);
+                        begun(&mut stopped, tid, charge);
+                        let _ = stopped.detach(0);
+                    }
+                    Err(why) => charge.not_reached(tid, &said(&why)),
+                }
                 return;
             }
             // Our own interruption: nothing was executed.
@@ -56,27 +64,22 @@ pub(super) fn follow(notice: Notice, listener: BorrowedFd<'_>, charge: &Charge) 
             News::Stopped { .. } => {
                 let _ = raw::ptrace(libc::PTRACE_CONT, tid, 0);
             }
-            News::Ended => return,
+            News::Ended => return charge.collected.push(tid, status),
         }
     }
 }
 
-/// A new program, which is not to run before it is reached. It is let go on return.
-fn begun(pid: i32, charge: &Charge) {
-    let reached = Stopped::at_event(pid, pid, OPTIONS).and_then(|mut stopped| {
-        stopped.know_filters(OWN_FILTERS);
-        let gone = || Error::not_applied(format_args!("follow process {pid}"), "it has ended meanwhile");
-        let reached = reach(&mut stopped, ProcessId::of(pid).ok_or_else(gone)?, charge);
-        // While it is stopped: so it ends without having run.
-        if let Err(why) = &reached {
-            charge.not_reached(pid, &said(why));
-        }
-        stopped.detach(0).and(reached)
-    });
+/// A new program, which is not to run before it is reached.
+pub(super) fn begun(stopped: &mut Stopped, pid: i32, charge: &Charge) {
+    let gone = || Error::not_applied(format_args!("follow process {pid}"), "it has ended meanwhile");
+    let reached = ProcessId::of(pid).ok_or_else(gone).and_then(|process| reach(stopped, process, charge));
     match reached {
         Ok(()) if pid == charge.root => charge.root_is_reached.store(true, Ordering::Relaxed),
         Ok(()) => {}
-        Err(why) => tracing::debug!(pid, %why, "a program is not reached"),
+        Err(why) => {
+            tracing::debug!(pid, %why, "a program is not reached");
+            charge.not_reached(pid, &said(&why));
+        }
     }
 }
 
@@ -98,10 +101,10 @@ fn reach(stopped: &mut Stopped, process: ProcessId, charge: &Charge) -> Result<(
 impl Charge {
     /// Whether the shim gets into a program by itself.
     fn leaves_to_shim(&self, start: &Start) -> bool {
-        let shim = self.node.dir().shim();
+        // Of whatever node: whoever runs in a node inside this one belongs to that.
         let names_it = |value: &Vec<u8>| {
             let mut names = value.split(|byte| matches!(byte, b':' | b' ' | b'\t'));
-            names.any(|name| name == shim.as_os_str().as_encoded_bytes())
+            names.any(|name| name.rsplit(|byte| *byte == b'/').next() == Some(SHIM_FILE.as_bytes()))
         };
         let is_preloaded = start.preload.as_ref().is_some_and(names_it);
         self.wanted != Wanted::Vdso && start.has_loader && !start.is_secure && is_preloaded
@@ -161,7 +164,7 @@ fn is_executing(task: &std::path::Path) -> bool {
 fn interrupt(tid: i32) {
     if raw::ptrace(libc::PTRACE_SEIZE, tid, 0).is_ok() {
         let _ = raw::ptrace(libc::PTRACE_INTERRUPT, tid, 0);
-        while let Ok(Some((tid, News::Stopped { .. }))) = news_of_any() {
+        while let Ok(Some((tid, News::Stopped { .. }, _))) = news_of_any() {
             let _ = raw::ptrace(libc::PTRACE_DETACH, tid, 0);
         }
     }

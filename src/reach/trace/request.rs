@@ -49,15 +49,16 @@ pub(super) fn news(tid: i32) -> Result<Option<News>> {
     }
 }
 
-/// Waits for the next news of whatever thread this one traces, and of no other; `None` once it traces none.
-pub(crate) fn news_of_any() -> Result<Option<(i32, News)>> {
+/// Waits for the next news of whatever thread this one traces, and of no other: whose, what, and the raw status. `None` once
+/// it traces none.
+pub(crate) fn news_of_any() -> Result<Option<(i32, News, i32)>> {
     let mut status = 0;
     let options = libc::__WALL | libc::__WNOTHREAD;
     let args = [usize::MAX, &raw mut status as usize, usize_of(options), 0, 0, 0];
     loop {
         // SAFETY: a live word for the status; no record of usage is asked for.
         return match unsafe { raw::syscall(libc::SYS_wait4, args) } {
-            Ok(tid) => Ok(i32::try_from(tid).ok().map(|tid| (tid, News::of(status)))),
+            Ok(tid) => Ok(i32::try_from(tid).ok().map(|tid| (tid, News::of(status), status))),
             Err(Errno::EINTR) => continue,
             Err(Errno::ECHILD) => Ok(None),
             Err(errno) => Err(errno),

@@ -118,6 +118,13 @@ impl Stopped {
         }
     }
 
+    /// Lets it go on, and keeps tracing it.
+    pub(crate) fn go_on_traced(self) -> Result<()> {
+        let went = self.go_on(libc::PTRACE_CONT, 0).map_err(|errno| self.failed("let a thread go on", errno));
+        std::mem::forget(self);
+        went
+    }
+
     /// Lets it run as `how` says (PTRACE_CONT, PTRACE_SINGLESTEP); it is then stopped no more, until it has been waited for.
     pub(super) fn go_on(&self, how: u32, signal: i32) -> std::result::Result<(), Errno> {
         raw::ptrace(how, self.tid, usize::try_from(signal).unwrap_or(0)).map(drop)
