@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use falseticker_page::evidence::{RowHead, State};
 use falseticker_page::image::{More, OWN_AT, Own, Wiring};
 
+use super::super::trace::Memory;
 use super::Implant;
 use crate::node::Node;
 use crate::process::{ProcessId, own_namespace};
@@ -33,10 +34,8 @@ pub fn take(node: &Node, process: ProcessId, reached: u64) -> Result<Seat> {
     let pid = process.pid.unsigned_abs();
     let evidence = node.evidence();
     let is_of_here = |head: &RowHead| head.namespace.load(Ordering::Acquire) == namespace;
-    for head in evidence.heads.iter().filter(|head| is_of_here(head)) {
-        // What this process was before it executed this program.
-        head.turn(State::Live(pid), State::Gone(pid));
-    }
+    // What this process was before it executed this program.
+    free(node, process);
     let is_dead = |head: &RowHead| match head.state() {
         State::Busy(pid) | State::Live(pid) => is_of_here(head) && !exists(pid),
         State::Free | State::Gone(_) => false,
@@ -78,6 +77,25 @@ pub fn seat(node: &Node, process: ProcessId) -> Result<bool> {
     // Last, so that whoever looks its segment up because of it has a row to mark.
     write(std::mem::offset_of!(Own, hints), &[0; size_of::<[u64; 3]>()])?;
     Ok(seat.row != 0)
+}
+
+/// Takes its row from a stopped process whose clock reads do not come to the implant any more.
+pub fn leave(node: &Node, process: ProcessId, memory: &Memory) -> Result<()> {
+    let implant = Implant::find(process, node)?;
+    // A thread may still be inside: it then leaves no mark in a row that will be another's.
+    let written = implant.map_or(Ok(()), |implant| memory.write(implant.own(), &[0; size_of::<Own>()]));
+    free(node, process);
+    written
+}
+
+/// Frees the row of a process.
+pub fn free(node: &Node, process: ProcessId) {
+    let pid = process.pid.unsigned_abs();
+    let here = std::fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino());
+    let heads = node.evidence().heads.iter();
+    for head in heads.filter(|head| head.namespace.load(Ordering::Acquire) == here) {
+        head.turn(State::Live(pid), State::Gone(pid));
+    }
 }
 
 /// As it stands in the process's memory.
