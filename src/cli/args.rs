@@ -3,8 +3,8 @@
 use clap::{ArgAction, Parser, Subcommand};
 
 use super::{
-    attach, completions, create, detach, drift, env, exit, freeze, heal, jump, man, remove, run, set, slew, stall, status,
-    strobe, suspend, thaw,
+    attach, completions, create, detach, drift, env, exit, freeze, heal, jump, man, remove, run, set, slew,
+    stall, status, strobe, suspend, thaw,
 };
 
 /// Skew the clock of unmodified programs, freeze them at the worst moment, and prove that each fault arrived.

@@ -30,7 +30,7 @@ Its waits stay the machine's. Needs the right to trace it: root, or its user whe
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The running processes
-    #[arg(long = "pid", value_name = "PID", required = true, num_args = 1.., allow_hyphen_values = true)]
+    #[arg(long = "pid", value_name = "PID", required = true, num_args = 1.., allow_negative_numbers = true)]
     pub pids: Vec<i32>,
 
     /// The node to join: made if there is none of that name; without it, one is made
@@ -106,11 +106,13 @@ fn one(node: &Node, pid: i32, done: &mut Done, output: &Output) -> Result<()> {
 
 /// All that descends from the processes, until a look shows nobody new: one that is not attached yet may fork another.
 fn tree(node: &Node, pids: &[i32], done: &mut Done, output: &Output) -> Result<()> {
-    let roots: Vec<ProcessId> = done.attached.iter().map(|one| one.process).filter(|one| pids.contains(&one.pid)).collect();
+    let roots: Vec<ProcessId> =
+        done.attached.iter().map(|one| one.process).filter(|one| pids.contains(&one.pid)).collect();
     loop {
         let table = Table::scan()?;
         let seen = |pid: i32| {
-            done.attached.iter().any(|one| one.process.pid == pid) || done.failed.iter().any(|(other, _)| *other == pid)
+            done.attached.iter().any(|one| one.process.pid == pid)
+                || done.failed.iter().any(|(other, _)| *other == pid)
         };
         let own = ProcessId::own();
         let below = table.family(&roots).into_iter();

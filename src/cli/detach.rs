@@ -23,7 +23,7 @@ Its vDSO has the kernel's own bytes afterwards. (heal ends faults, and leaves pr
 #[group(id = "whom", multiple = true, required = true, args = ["pids", "node"])]
 pub struct Args {
     /// The processes; without it, all that were attached to the node, and their children
-    #[arg(long = "pid", value_name = "PID", num_args = 1.., allow_hyphen_values = true)]
+    #[arg(long = "pid", value_name = "PID", num_args = 1.., allow_negative_numbers = true)]
     pub pids: Vec<i32>,
 
     /// The node that they are attached to
@@ -34,7 +34,8 @@ pub struct Args {
 /// Gives attached processes their own clocks back.
 pub fn detach(args: &Args, output: &Output) -> Result<Reply> {
     let base = BaseDir::find()?;
-    let node = args.node.as_ref().map(|name| NodeDir::open(&base, name).and_then(Node::of_dir)).transpose()?;
+    let node =
+        args.node.as_ref().map(|name| NodeDir::open(&base, name).and_then(Node::of_dir)).transpose()?;
     let all: Vec<Result<(NodeName, Detached)>> = match &node {
         Some(node) if args.pids.is_empty() => {
             let named = |one: Result<Detached>| one.map(|one| (node.name().clone(), one));
@@ -49,7 +50,11 @@ pub fn detach(args: &Args, output: &Output) -> Result<Reply> {
     for one in all {
         match one {
             Ok((node, one)) => {
-                output.say(&format!("node {node}: process {} detached; stopped for {}", one.process, short(one.stopped)))?;
+                output.say(&format!(
+                    "node {node}: process {} detached; stopped for {}",
+                    one.process,
+                    short(one.stopped)
+                ))?;
                 detached.push(to_json(&node, &one));
             }
             Err(why) => {

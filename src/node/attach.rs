@@ -26,7 +26,8 @@ impl Node {
     /// Gives a process that was attached its own clock back.
     pub fn detach(&self, pid: i32) -> Result<Detached> {
         let attempted = format!("detach process {pid} from node {}", self.name());
-        let process = ProcessId::of(pid).ok_or_else(|| Error::bad_input(&attempted, "there is no such process"))?;
+        let process =
+            ProcessId::of(pid).ok_or_else(|| Error::bad_input(&attempted, "there is no such process"))?;
         let Some(detached) = attach::detach(self, process)? else {
             let why = if self.members()?.contains(&process) {
                 "it was started in that node, and stays until it ends"
@@ -85,8 +86,10 @@ impl Node {
 /// The node that a running process is attached to.
 pub fn attached_to(pid: i32) -> Result<NodeDir> {
     let attempted = format!("detach process {pid}");
-    let process = ProcessId::of(pid).ok_or_else(|| Error::bad_input(&attempted, "there is no such process"))?;
+    let process =
+        ProcessId::of(pid).ok_or_else(|| Error::bad_input(&attempted, "there is no such process"))?;
     attach::node_of(process)?.ok_or_else(|| {
-        Error::bad_input(attempted, "it is not attached to any node").remedy("falseticker status lists nodes and processes")
+        Error::bad_input(attempted, "it is not attached to any node")
+            .remedy("falseticker status lists nodes and processes")
     })
 }

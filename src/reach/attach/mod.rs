@@ -149,7 +149,7 @@ fn put(node: &Node, held: &mut StoppedProcess, vdso: &Vdso, intended: &Intended<
     let done = map_island(&mut calls, process, intended).and_then(|()| {
         let plan = intended.plan(&implant.hooks()?)?;
         memory.write(intended.island(), plan.island.bytes())?;
-        implant.set_true_clock(memory, plan.trampoline())?;
+        implant.rewire(memory, plan.trampoline(), REACHED_BY_ATTACH)?;
         detour::write(&plan, memory)
     });
     if done.is_err() && found.is_none() {

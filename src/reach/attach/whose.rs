@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use falseticker_page::evidence::REACHED_BY_ATTACH;
+use falseticker_page::evidence::{REACHED_BY_ATTACH, REACHED_BY_VDSO};
 
 use super::super::implant::Implant;
 use super::super::trace::{Vdso, View};
@@ -41,11 +41,15 @@ impl Whose {
                 continue;
             }
             let Some(implant) = Implant::find(process, &node)? else { return Ok(Whose::Started(dir)) };
-            if implant.reached(&memory) != Some(REACHED_BY_ATTACH) {
-                return Ok(Whose::Started(dir));
-            }
-            if standing.is_some_and(|standing| implant.is_hook(standing.hook)) {
-                return Ok(Whose::Attached(dir));
+            match implant.reached(&memory) {
+                Some(REACHED_BY_ATTACH)
+                    if standing.is_some_and(|standing| implant.is_hook(standing.hook)) =>
+                {
+                    return Ok(Whose::Attached(dir));
+                }
+                Some(REACHED_BY_VDSO) => return Ok(Whose::Started(dir)),
+                // It has left.
+                _ => {}
             }
         }
         let is_somebodys = standing.is_some() || has_shim(process);

@@ -26,7 +26,7 @@ use nix::errno::Errno;
 
 pub use image::Replacement;
 use passing::Passing;
-pub use seat::{leave, seat};
+pub use seat::{has_left, leave, seat};
 
 use super::trace::{Calls, Memory, View};
 use crate::node::Node;
@@ -135,9 +135,20 @@ impl Implant {
         let _ = calls.call(libc::SYS_munmap, [self.base, length, 0, 0, 0, 0]);
     }
 
-    /// By what the true clock is read from now on: the process is stopped.
-    pub fn set_true_clock(&self, memory: &Memory, clock_gettime: u64) -> Result<()> {
-        memory.write(self.memory() + 8, &clock_gettime.to_ne_bytes())
+    /// Whether a process has left it, of which the vDSO leads there no more.
+    pub fn is_left(&self, memory: &View) -> bool {
+        self.reached(memory) == Some(0)
+    }
+
+    /// By what the true clock is read from now on, and how the process is reached: it is stopped.
+    pub fn rewire(&self, memory: &Memory, clock_gettime: u64, reached: u64) -> Result<()> {
+        memory
+            .write(self.memory() + offset_of!(Wiring, clock_gettime) as u64, &clock_gettime.to_ne_bytes())?;
+        self.set_reached(memory, reached)
+    }
+
+    fn set_reached(&self, memory: &Memory, reached: u64) -> Result<()> {
+        memory.write(self.memory() + (MORE_AT + offset_of!(More, reached)) as u64, &reached.to_ne_bytes())
     }
 
     fn memory(&self) -> u64 {
