@@ -42,6 +42,7 @@ impl View {
             Some(Errno::EACCES | Errno::EPERM) => {
                 super::admit::not_permitted(process, &format!("open {path}"))
             }
+            Some(Errno::ENOENT | Errno::ESRCH) => super::gone(process, &format!("open {path}")),
             _ => Error::not_applied(format_args!("open {path}"), why),
         })?;
         Ok(View { file, process })
