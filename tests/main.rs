@@ -6,6 +6,7 @@
 //! With `--nocapture` the table of waits is printed too.
 
 mod armed;
+mod attach;
 mod bad_input;
 mod capture;
 mod early;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         writers::trials(),
         policies::trials(),
         faults::trials(),
+        attach::trials(),
         evidence::trials(),
         pid_namespaces::trials(),
         freeze::trials(),

@@ -3,8 +3,8 @@
 use clap::{ArgAction, Parser, Subcommand};
 
 use super::{
-    completions, create, drift, env, exit, freeze, heal, jump, man, remove, run, set, slew, stall, status,
-    strobe, suspend, thaw,
+    attach, completions, create, detach, drift, env, exit, freeze, heal, jump, man, remove, run, set, slew,
+    stall, status, strobe, suspend, thaw,
 };
 
 /// Skew the clock of unmodified programs, freeze them at the worst moment, and prove that each fault arrived.
@@ -41,6 +41,10 @@ pub enum Command {
     Run(run::Args),
     /// Make a node without processes; it stays until it is removed
     Create(create::Args),
+    /// Have running processes join a node, without restart
+    Attach(attach::Args),
+    /// Give attached processes their own clocks back
+    Detach(detach::Args),
     /// Print the variables that put a process into a node
     Env(env::Args),
     /// Step a node's clock by a span
@@ -90,6 +94,7 @@ leaves a mark, so that `status` and `--wait` can tell whom the fault has reached
 const EXAMPLES: &str = "\
 Examples:
   falseticker run --node a -- redis-server  run a program in node a
+  falseticker attach --pid 4242 --node a    or have a running one join it
   falseticker jump a -1h --wait 5s          an hour back; who has read it?
   falseticker drift a 200ppm --for 10m      a bad oscillator
   falseticker freeze a --for 15s            a stop-the-world pause

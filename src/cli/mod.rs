@@ -6,8 +6,10 @@
 //! is one of [`exit::TABLE`].
 
 mod args;
+mod attach;
 mod completions;
 mod create;
+mod detach;
 mod drift;
 mod env;
 mod exit;
@@ -75,6 +77,8 @@ fn dispatch(command: &Command, output: &Output) -> Result<Reply> {
     match command {
         Command::Run(args) => run::run(args),
         Command::Create(args) => create::create(args),
+        Command::Attach(args) => attach::attach(args, output),
+        Command::Detach(args) => detach::detach(args, output),
         Command::Env(args) => env::env(args),
         Command::Jump(args) => jump::jump(args, output),
         Command::Set(args) => set::set(args, output),

@@ -38,11 +38,23 @@ pub fn sweep_node(dir: &NodeDir) -> Result<bool> {
         return Ok(false);
     }
     let node = Node::of_dir(dir.clone())?;
-    if !node.members()?.is_empty() {
+    if !node.members()?.is_empty() || node.seat_forked()? {
         return Ok(false);
     }
     drop(node);
     dir.clone().remove()
+}
+
+/// Gives the vDSO of processes that were attached its own bytes back. Whom that fails for has the true clock all the same, by a
+/// detour of a node that is healed.
+pub(super) fn let_go(node: &Node) {
+    let failed = match node.detach_all() {
+        Ok(all) => all.into_iter().filter_map(Result::err).collect(),
+        Err(why) => vec![why],
+    };
+    for why in failed {
+        tracing::warn!("{why}");
+    }
 }
 
 /// Removes the node of that name, damaged or not: healed and thawed first as far as that is possible.
@@ -52,11 +64,14 @@ pub fn remove(name: &str) -> Result<()> {
     freeze::thaw(dir.path())?;
     trap::release(&dir)?;
     match Node::of_dir(dir.clone()) {
-        Ok(node) => match node.heal_clocks(Heal::Step) {
-            Ok(_) => {}
-            Err(why) if !node.members()?.is_empty() => return Err(why),
-            Err(why) => tracing::info!("{why}"),
-        },
+        Ok(node) => {
+            match node.heal_clocks(Heal::Step) {
+                Ok(_) => {}
+                Err(why) if !node.members()?.is_empty() => return Err(why),
+                Err(why) => tracing::info!("{why}"),
+            }
+            let_go(&node);
+        }
         Err(why) => tracing::info!("{why}"),
     }
     dir.remove().map(drop)

@@ -62,6 +62,9 @@ pub struct Record {
     /// The parents of those: what the node's processes leave behind is reparented to them. No members themselves.
     #[serde(default)]
     pub keepers: Vec<ProcessId>,
+    /// Whether running processes were ever attached to it.
+    #[serde(default)]
+    pub has_attached: bool,
 }
 
 const VERSION: u32 = 1;
@@ -91,6 +94,7 @@ pub fn make(base: &super::BaseDir, name: &super::NodeName, kind: Kind) -> Result
             keeper: ProcessId::own(),
             roots: Vec::new(),
             keepers: Vec::new(),
+            has_attached: false,
         };
         write_file(&dir.record(), &to_json(&record)?, 0o600)?;
         Ok(())

@@ -41,6 +41,7 @@ pub fn look(node: &Node) -> Result<Members> {
     for process in &all {
         if !reached.contains_key(&process.id.pid)
             && let Some(found) = without_row(process, page_inode)
+            && !implant::has_left(node, process.id)
         {
             reached.insert(process.id.pid, found);
         }

@@ -3,6 +3,7 @@
 //! [`Node`] does all that the command line does, which has nothing else to do it with. A node that a program creates
 //! heals and goes when it is dropped; one that is opened by name stays.
 
+mod attach;
 pub mod base_dir;
 mod capture;
 pub mod dir;
@@ -22,6 +23,7 @@ pub(crate) mod slots;
 pub mod status;
 mod wait;
 
+pub use attach::attached_to;
 pub use base_dir::BaseDir;
 pub use dir::NodeDir;
 pub(crate) use evidence::waits_name;
@@ -367,6 +369,11 @@ impl Node {
         Ok((page, evidence))
     }
 
+    /// Whether a process has the node's page mapped: it reads its clock there, or has once.
+    pub(crate) fn is_mapped_in(&self, process: ProcessId) -> bool {
+        self.mapping_in(process, PAGE_SIZE).is_some()
+    }
+
     /// Where a process has so much of the node's page mapped.
     pub(crate) fn mapping_in(&self, process: ProcessId, length: usize) -> Option<u64> {
         mapping::find(process, &self.dir.page(), length)
@@ -381,6 +388,7 @@ impl Node {
     pub fn remove(self) -> Result<()> {
         let dir = self.dir.clone();
         self.heal(Heal::Step)?;
+        keeping::let_go(&self);
         drop(self);
         dir.remove().map(drop)
     }
@@ -390,6 +398,7 @@ impl Drop for Node {
     fn drop(&mut self) {
         if self.owned {
             let healed = self.heal(Heal::Step).map(drop);
+            keeping::let_go(self);
             if let Err(why) = healed.and_then(|()| self.dir.clone().remove().map(drop)) {
                 tracing::warn!("node {} was not ended: {why}", self.name());
             }

@@ -34,7 +34,7 @@ impl ProcessId {
     /// The process that has this pid now; `None` when there is none.
     pub fn of(pid: i32) -> Option<Self> {
         let mut buffer = stat::Buffer::new();
-        stat::read(pid, &mut buffer).map(|stat| stat.id())
+        stat::read(pid, &mut buffer).map(|stat| stat.id()).filter(|id| id.pid == pid)
     }
 
     /// This process.
@@ -65,7 +65,7 @@ mod tests {
         let own = ProcessId::own().unwrap();
         assert!(own.is_alive());
         assert!(!ProcessId { start_ticks: own.start_ticks + 1, ..own }.is_alive());
-        assert_eq!(ProcessId::of(0), None);
+        assert_eq!((ProcessId::of(0), ProcessId::of(-1)), (None, None));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! What must hold: whatever cannot be reached is refused before it runs, with the reason and the remedy; what the means
 //! that are chosen do not cover is said.
 
+pub mod attach;
 pub mod classify;
 pub mod command;
 pub mod elf;

@@ -19,15 +19,17 @@ const HOUR: i64 = 3600 * SECOND;
 pub enum Means {
     Preload,
     Vdso,
+    Attach,
 }
 
 impl Means {
-    const ALL: [Means; 2] = [Means::Preload, Means::Vdso];
+    const ALL: [Means; 3] = [Means::Preload, Means::Vdso, Means::Attach];
 
     fn name(self) -> &'static str {
         match self {
             Means::Preload => "preload",
             Means::Vdso => "vdso",
+            Means::Attach => "attach",
         }
     }
 
@@ -56,13 +58,28 @@ pub fn trials() -> Vec<Trial> {
     trials
 }
 
-/// Starts the probe in node `a`, an hour behind.
+/// The probe in node `a`, with these faults from its first read on, or, if it ran already, from now on.
 #[track_caller]
-fn enter(lab: &Lab, means: Means, kind: Kind, flags: &[&str]) -> Probe {
+fn enter(lab: &Lab, means: Means, kind: Kind, faults: &[&str]) -> Probe {
     let program = kind.probe(lab);
+    if means == Means::Attach {
+        return join(lab, Probe::new(lab.bare_live(program, [""; 0])), faults);
+    }
     let mut all = vec!["--reach", means.name()];
-    all.extend(flags);
+    all.extend(faults);
     Probe::new(lab.run("a", &all, [program]).live())
+}
+
+/// Has a probe that runs join node `a`. What is asked of `run` as `--jump -1h` is `jump a -1h` here.
+#[track_caller]
+fn join(lab: &Lab, mut probe: Probe, faults: &[&str]) -> Probe {
+    probe.first.expect_skew(0);
+    let pid = pid_of(&mut probe).to_string();
+    lab.falseticker(["attach", "--pid", &pid, "--node", "a"]).expect_code(0);
+    let (words, _) = faults.as_chunks::<2>();
+    let at = words.iter().map(|[fault, by]| lab.fault(&[fault.trim_start_matches('-'), "a", by])).max();
+    probe.first = probe.wall_after(at.unwrap_or(0));
+    probe
 }
 
 fn cell(lab: &Lab, means: Means, kind: Kind) {
@@ -79,9 +96,11 @@ fn cell(lab: &Lab, means: Means, kind: Kind) {
         .wall_after(healed["healed"][0]["at_ns"].as_i64().expect("a heal says when it takes effect"))
         .expect_skew(0);
     leaves_evidence(lab, &mut probe, means);
-    has_children(&mut probe);
-    executes(&mut probe);
+    has_children(&mut probe, means, kind);
+    executes(&mut probe, means);
     assert_eq!(probe.quit(), 0);
+    // A node that was made to attach to it goes with it, at the next command.
+    lab.falseticker(["status"]).expect_code(0);
 }
 
 /// What its clock has gained between two readings, and how long that was.
@@ -133,19 +152,22 @@ fn leaves_evidence(lab: &Lab, probe: &mut Probe, means: Means) {
     assert!(is_marked(&process), "no mark of {id}: {process}");
 }
 
-fn has_children(probe: &mut Probe) {
+fn has_children(probe: &mut Probe, means: Means, kind: Kind) {
     let children = probe.ask("children", 0);
     assert!(!children.is_empty(), "it had no children");
+    // Go forks to execute, and nothing else.
+    let executed = kind.is_go() && means == Means::Attach;
     for child in children {
-        child.expect_skew(-10 * SECOND);
+        child.expect_skew(if executed { 0 } else { -10 * SECOND });
     }
 }
 
-fn executes(probe: &mut Probe) {
+fn executes(probe: &mut Probe, means: Means) {
     probe.live.say("exec");
     let line = probe.live.line();
     let first = Reading::parse(&line).unwrap_or_else(|| panic!("the probe says {line:?}"));
-    first.expect_skew(-10 * SECOND);
+    // What a process executes that was attached is followed only if that was asked for.
+    first.expect_skew(if means == Means::Attach { 0 } else { -10 * SECOND });
 }
 
 fn held(lab: &Lab, means: Means, kind: Kind) {
@@ -162,4 +184,5 @@ fn held(lab: &Lab, means: Means, kind: Kind) {
     trap.line_where(|line| line.contains("held: process") && line.contains(&pid.to_string()));
     assert_eq!(trap.finish(), 0);
     assert_eq!(probe.quit(), 0);
+    lab.falseticker(["status"]).expect_code(0);
 }

@@ -14,6 +14,7 @@ mod image;
 mod passing;
 mod seat;
 
+use std::mem::offset_of;
 use std::os::fd::AsFd;
 
 use falseticker_page::detour::Hooks;
@@ -25,9 +26,9 @@ use nix::errno::Errno;
 
 pub use image::Replacement;
 use passing::Passing;
-pub use seat::seat;
+pub use seat::{has_left, leave, seat};
 
-use super::trace::{Calls, Memory};
+use super::trace::{Calls, Memory, View};
 use crate::node::Node;
 use crate::process::ProcessId;
 use crate::{Error, Result};
@@ -83,7 +84,7 @@ impl Implant {
         let base = planting.reserve(&replacement)?;
         let implant = Implant { base, replacement };
         if let Err(why) = planting.fill(&implant, kernels, reached) {
-            planting.unmap(&implant);
+            implant.remove(calls, node, process);
             return Err(why);
         }
         Ok(implant)
@@ -117,9 +118,37 @@ impl Implant {
         })
     }
 
-    /// By what the true clock is read from now on: the process is stopped.
-    pub fn set_true_clock(&self, memory: &Memory, clock_gettime: u64) -> Result<()> {
-        memory.write(self.memory() + 8, &clock_gettime.to_ne_bytes())
+    /// Whether a detour that leads there leads to this one.
+    pub fn is_hook(&self, clock_gettime: u64) -> bool {
+        self.hooks().is_ok_and(|hooks| hooks.clock_gettime == clock_gettime)
+    }
+
+    /// How the process is reached by it: the word for its row of evidence.
+    pub fn reached(&self, memory: &View) -> Option<u64> {
+        memory.get(self.memory() + (MORE_AT + offset_of!(More, reached)) as u64).map(u64::from_ne_bytes)
+    }
+
+    /// Takes it out of a stopped process in which nothing has led to it yet.
+    pub fn remove(&self, calls: &mut Calls<'_>, node: &Node, process: ProcessId) {
+        seat::free(node, process);
+        let length = self.replacement.layout.length as u64;
+        let _ = calls.call(libc::SYS_munmap, [self.base, length, 0, 0, 0, 0]);
+    }
+
+    /// Whether a process has left it, of which the vDSO leads there no more.
+    pub fn is_left(&self, memory: &View) -> bool {
+        self.reached(memory) == Some(0)
+    }
+
+    /// By what the true clock is read from now on, and how the process is reached: it is stopped.
+    pub fn rewire(&self, memory: &Memory, clock_gettime: u64, reached: u64) -> Result<()> {
+        memory
+            .write(self.memory() + offset_of!(Wiring, clock_gettime) as u64, &clock_gettime.to_ne_bytes())?;
+        self.set_reached(memory, reached)
+    }
+
+    fn set_reached(&self, memory: &Memory, reached: u64) -> Result<()> {
+        memory.write(self.memory() + (MORE_AT + offset_of!(More, reached)) as u64, &reached.to_ne_bytes())
     }
 
     fn memory(&self) -> u64 {
@@ -189,11 +218,6 @@ impl Planting<'_, '_> {
         self.memory.write(implant.own(), &seat::bytes_of_own(&own))?;
         self.memory.write(implant.memory() + MORE_AT as u64, &seat::bytes_of_more(&more))?;
         self.memory.write(implant.memory(), &seat::bytes_of_wiring(&implant.wiring(kernels)))
-    }
-
-    fn unmap(&mut self, implant: &Implant) {
-        let length = implant.replacement.layout.length as u64;
-        let _ = self.calls.call(libc::SYS_munmap, [implant.base, length, 0, 0, 0, 0]);
     }
 
     fn map(&mut self, at: u64, length: usize, protection: i32, flags: i32, fd: i32) -> Result<u64> {

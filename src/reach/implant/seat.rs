@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use falseticker_page::evidence::{RowHead, State};
 use falseticker_page::image::{More, OWN_AT, Own, Wiring};
 
+use super::super::trace::{Memory, View};
 use super::Implant;
 use crate::node::Node;
 use crate::process::{ProcessId, own_namespace};
@@ -33,10 +34,8 @@ pub fn take(node: &Node, process: ProcessId, reached: u64) -> Result<Seat> {
     let pid = process.pid.unsigned_abs();
     let evidence = node.evidence();
     let is_of_here = |head: &RowHead| head.namespace.load(Ordering::Acquire) == namespace;
-    for head in evidence.heads.iter().filter(|head| is_of_here(head)) {
-        // What this process was before it executed this program.
-        head.turn(State::Live(pid), State::Gone(pid));
-    }
+    // What this process was before it executed this program.
+    free(node, process);
     let is_dead = |head: &RowHead| match head.state() {
         State::Busy(pid) | State::Live(pid) => is_of_here(head) && !exists(pid),
         State::Free | State::Gone(_) => false,
@@ -70,6 +69,10 @@ pub fn seat(node: &Node, process: ProcessId) -> Result<bool> {
     let mut reached = [0; 8];
     let more = implant.own() - OWN_AT as u64 + falseticker_page::image::MORE_AT as u64;
     memory.read_exact_at(&mut reached, more + std::mem::offset_of!(More, reached) as u64).map_err(refused)?;
+    if reached == [0; 8] {
+        // It, or its parent, has left the node.
+        return Ok(false);
+    }
     let seat = take(node, process, u64::from_ne_bytes(reached))?;
     let write =
         |at: usize, bytes: &[u8]| memory.write_all_at(bytes, implant.own() + at as u64).map_err(refused);
@@ -78,6 +81,37 @@ pub fn seat(node: &Node, process: ProcessId) -> Result<bool> {
     // Last, so that whoever looks its segment up because of it has a row to mark.
     write(std::mem::offset_of!(Own, hints), &[0; size_of::<[u64; 3]>()])?;
     Ok(seat.row != 0)
+}
+
+/// Takes its row from a stopped process whose clock reads do not come to the implant any more.
+pub fn leave(node: &Node, process: ProcessId, memory: &Memory) -> Result<()> {
+    let implant = Implant::find(process, node)?;
+    // A thread may still be inside: it then leaves no mark in a row that will be another's.
+    let written = implant.map_or(Ok(()), |implant| {
+        implant.set_reached(memory, 0).and(memory.write(implant.own(), &[0; size_of::<Own>()]))
+    });
+    free(node, process);
+    written
+}
+
+/// Whether a process that has the node's page mapped has left the node.
+pub fn has_left(node: &Node, process: ProcessId) -> bool {
+    let left = || -> Result<bool> {
+        let implant = Implant::find(process, node)?;
+        let memory = View::of(process)?;
+        Ok(implant.is_some_and(|implant| implant.is_left(&memory)))
+    };
+    left().unwrap_or(false)
+}
+
+/// Frees the row of a process.
+pub fn free(node: &Node, process: ProcessId) {
+    let pid = process.pid.unsigned_abs();
+    let Some(here) = own_namespace() else { return };
+    let heads = node.evidence().heads.iter();
+    for head in heads.filter(|head| head.namespace.load(Ordering::Acquire) == here) {
+        head.turn(State::Live(pid), State::Gone(pid));
+    }
 }
 
 /// As it stands in the process's memory.

@@ -1,35 +1,51 @@
-//! The memory of a stopped process.
+//! The memory of another process: to be looked at, and if it is stopped to be written to.
 //!
 //! Through /proc/PID/mem, which writes to code as well and changes no mapping's protection. Where the kernel refuses that for
 //! code (`proc_mem.force_override=never`), word by word through ptrace.
 //!
-//! What must hold: whoever has a [`Memory`] also has a stopped thread of its process, so that nobody else writes there.
+//! What must hold: whoever has a [`Memory`] also has a stopped thread of its process, so that nobody else writes there. What a
+//! [`View`] of one that runs shows may be old a moment later.
 
 use std::fs::File;
+use std::ops::Deref;
 use std::os::unix::fs::FileExt;
 
 use nix::errno::Errno;
 
 use super::request;
 use super::stopped::Stopped;
+use crate::process::ProcessId;
 use crate::{Error, Result};
+
+/// The memory of a process, to be read.
+#[derive(Debug)]
+pub(crate) struct View {
+    file: File,
+    process: i32,
+}
 
 /// The memory of a process of which a thread is stopped.
 #[derive(Debug)]
 pub(crate) struct Memory {
-    file: File,
-    process: i32,
+    view: View,
     tid: i32,
 }
 
-impl Memory {
-    /// The memory of the process that a stopped thread is of.
-    pub(crate) fn of(thread: &Stopped) -> Result<Memory> {
-        let (process, tid) = (thread.process(), thread.tid());
-        let path = format!("/proc/{tid}/mem");
-        let file = File::options().read(true).write(true).open(&path);
-        let file = file.map_err(|why| Error::not_applied(format_args!("open {path}"), why))?;
-        Ok(Memory { file, process, tid })
+impl View {
+    /// The memory of a process, whether it runs or not.
+    pub(crate) fn of(process: ProcessId) -> Result<View> {
+        View::open(&format!("/proc/{process}/mem"), process.pid, File::options().read(true))
+    }
+
+    fn open(path: &str, process: i32, options: &std::fs::OpenOptions) -> Result<View> {
+        let file = options.open(path).map_err(|why| match why.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::EACCES | Errno::EPERM) => {
+                super::admit::not_permitted(process, &format!("open {path}"))
+            }
+            Some(Errno::ENOENT | Errno::ESRCH) => super::gone(process, &format!("open {path}")),
+            _ => Error::not_applied(format_args!("open {path}"), why),
+        })?;
+        Ok(View { file, process })
     }
 
     /// Fills `buffer` from `at`.
@@ -51,6 +67,29 @@ impl Memory {
             }
         }
         done
+    }
+
+    /// So many bytes from `at` on; `None` where they are not mapped.
+    pub(crate) fn get<const N: usize>(&self, at: u64) -> Option<[u8; N]> {
+        let mut bytes = [0; N];
+        (self.read_some(at, &mut bytes) == N).then_some(bytes)
+    }
+}
+
+impl Deref for Memory {
+    type Target = View;
+
+    fn deref(&self) -> &View {
+        &self.view
+    }
+}
+
+impl Memory {
+    /// The memory of the process that a stopped thread is of.
+    pub(crate) fn of(thread: &Stopped) -> Result<Memory> {
+        let (process, tid) = (thread.process(), thread.tid());
+        let view = View::open(&format!("/proc/{tid}/mem"), process, File::options().read(true).write(true))?;
+        Ok(Memory { view, tid })
     }
 
     /// Writes `bytes` at `at`, be it code, and reads them back.

@@ -31,7 +31,7 @@ mod tests;
 
 pub(crate) use admit::admit;
 pub(crate) use calls::Calls;
-pub(crate) use memory::Memory;
+pub(crate) use memory::{Memory, View};
 pub(crate) use process::StoppedProcess;
 pub(crate) use request::{News, Registers, news_of_any};
 pub(crate) use stopped::Stopped;
@@ -39,15 +39,18 @@ pub(crate) use vdso::Vdso;
 
 use nix::errno::Errno;
 
-use crate::{Error, Result, Span};
+use crate::raw::SignalSet;
+use crate::{Error, Result, Span, raw};
 
 /// How long a thread may take to stop. A process that waits for a processor takes tens of milliseconds.
 const STOP_LIMIT: Span = Span::from_secs(2);
 
-/// Runs what traces in a thread of its own, at whose end the kernel lets go of whatever it has traced.
+/// Runs what traces in a thread of its own, at whose end the kernel lets go of whatever it has traced. Meanwhile signals wait,
+/// in it and in the calling thread: an end by one of them could come while a thread has registers that are not its own.
 pub(crate) fn in_own_thread<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     let refused = |why: &dyn std::fmt::Display| Error::not_applied("start a thread that traces", why);
-    std::thread::scope(|scope| {
+    let before = raw::block_signals(SignalSet::MAX);
+    let done = std::thread::scope(|scope| {
         let traces = std::thread::Builder::new().name("ft-trace".to_owned()).spawn_scoped(scope, || {
             // The sleeps between two looks at a thread that is to stop are short, and are its time as well.
             let _ = nix::sys::prctl::set_timerslack(1);
@@ -56,7 +59,9 @@ pub(crate) fn in_own_thread<T: Send>(work: impl FnOnce() -> Result<T> + Send) ->
         let traces =
             traces.map_err(|why| refused(&why).remedy("raise the limit on processes (ulimit -u)"))?;
         traces.join().unwrap_or_else(|_| Err(refused(&"it has panicked")))
-    })
+    });
+    raw::block_signals(before);
+    done
 }
 
 /// A request of ptrace's that failed on a process.

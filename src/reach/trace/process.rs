@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 
 use nix::errno::Errno;
 
+use super::calls::Calls;
 use super::memory::Memory;
 use super::stopped::{Awaited, Stopped, await_stop, seize, too_late};
 use super::{STOP_LIMIT, failed};
@@ -66,19 +67,26 @@ impl StoppedProcess {
         &self.threads
     }
 
-    /// Its threads, to be changed.
-    pub(crate) fn threads_mut(&mut self) -> &mut [Stopped] {
-        &mut self.threads
-    }
-
     /// Its memory.
     pub(crate) fn memory(&self) -> &Memory {
         &self.memory
     }
 
-    /// Its memory, and its threads to be changed.
-    pub(crate) fn parts(&mut self) -> (&Memory, &mut [Stopped]) {
-        (&self.memory, &mut self.threads)
+    /// Its memory, and system calls in its name by the `syscall` instruction at `at`: by the first of its threads in whose name
+    /// they can be made.
+    pub(crate) fn calls(&mut self, at: u64) -> Result<(&Memory, Calls<'_>)> {
+        let mut refused = ended(self.id);
+        let able = self.threads.iter().position(|thread| match Calls::check(thread) {
+            Ok(()) => true,
+            Err(why) => {
+                refused = why;
+                false
+            }
+        });
+        match able.and_then(|index| self.threads.get_mut(index)) {
+            Some(thread) => Ok((&self.memory, thread.calls(at)?)),
+            None => Err(refused),
+        }
     }
 
     /// Lets it go on; how long some of its threads stood still.

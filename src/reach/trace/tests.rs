@@ -47,7 +47,7 @@ fn call(id: ProcessId, number: libc::c_long, args: [u64; 6]) -> Result<std::resu
     in_own_thread(|| {
         let mut process = StoppedProcess::stop(id)?;
         let vdso = Vdso::of(id.pid, process.memory())?;
-        let mut calls = process.threads_mut()[0].calls(vdso.syscall_instruction().unwrap())?;
+        let (_, mut calls) = process.calls(vdso.syscall_instruction().unwrap())?;
         let answer = calls.call(number, args)?;
         calls.end()?;
         process.resume()?;
@@ -94,7 +94,7 @@ fn a_process_that_was_stopped_stays_so_and_one_that_ran_runs() {
         std::thread::yield_now();
     }
     assert!(call(sleeper.id(), libc::SYS_getpid, [0; 6]).unwrap().is_ok());
-    while super::super::trace::admit(sleeper.pid()).is_err() {
+    while admit(sleeper.pid()).is_err() {
         std::thread::yield_now();
     }
     assert_eq!(stillness(sleeper.id()), Stillness::Still { by_signal: true });
@@ -111,7 +111,7 @@ fn a_signal_that_comes_while_it_is_held_is_taken_afterwards() {
         let mut process = StoppedProcess::stop(id)?;
         let vdso = Vdso::of(id.pid, process.memory())?;
         sleeper.signal(Signal::SIGTERM);
-        let mut calls = process.threads_mut()[0].calls(vdso.syscall_instruction().unwrap())?;
+        let (_, mut calls) = process.calls(vdso.syscall_instruction().unwrap())?;
         assert_eq!(calls.call(libc::SYS_getpid, [0; 6])?, Ok(id.pid.unsigned_abs().into()));
         calls.end()?;
         process.resume().map(drop)
@@ -128,7 +128,7 @@ fn one_that_is_killed_while_it_is_held_is_said_to_have_ended() {
     let error = in_own_thread(|| {
         let mut process = StoppedProcess::stop(id)?;
         let vdso = Vdso::of(id.pid, process.memory())?;
-        let mut calls = process.threads_mut()[0].calls(vdso.syscall_instruction().unwrap())?;
+        let (_, mut calls) = process.calls(vdso.syscall_instruction().unwrap())?;
         sleeper.signal(Signal::SIGKILL);
         calls.call(libc::SYS_getpid, [0; 6]).map(drop)
     })

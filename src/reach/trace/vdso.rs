@@ -1,18 +1,20 @@
-//! The kernel's vDSO in a stopped process: where it lies, its bytes, and a `syscall` instruction.
+//! The kernel's vDSO in another process: where it lies, its bytes, and a `syscall` instruction.
 //!
 //! What must hold: it is looked up in the process's mappings, not in its auxiliary vector, which may have been pointed at
 //! another image.
 
+use std::ops::Range;
+
 use falseticker_page::vdso::{HEADER_PAGE, Image, image_size};
 use procfs::process::{MMapPath, Process};
 
-use super::memory::Memory;
+use super::memory::View;
 use crate::{Error, Result};
 
 /// `syscall`.
 const INSTRUCTION: [u8; 2] = [0x0f, 0x05];
 
-/// The vDSO of a stopped process, as it is now.
+/// The vDSO of a process, as it is now.
 #[derive(Debug)]
 pub(crate) struct Vdso {
     base: u64,
@@ -21,7 +23,7 @@ pub(crate) struct Vdso {
 
 impl Vdso {
     /// That of a process.
-    pub(crate) fn of(pid: i32, memory: &Memory) -> Result<Vdso> {
+    pub(crate) fn of(pid: i32, memory: &View) -> Result<Vdso> {
         let attempted = format!("find the vDSO of process {pid}");
         let refused = |why: &dyn std::fmt::Display| Error::not_applied(&attempted, why);
         let maps = Process::new(pid).and_then(|process| process.maps()).map_err(|why| refused(&why))?;
@@ -42,6 +44,11 @@ impl Vdso {
     /// Its address.
     pub(crate) fn base(&self) -> u64 {
         self.base
+    }
+
+    /// Its addresses: whole pages.
+    pub(crate) fn range(&self) -> Range<u64> {
+        self.base..self.base + (self.bytes.len() as u64).next_multiple_of(4096)
     }
 
     /// The image.

@@ -19,6 +19,8 @@ const JUMP_SIZE: usize = 16;
 const TRAMPOLINE_AT: usize = 320;
 const TRAMPOLINE_MAX: usize = 96;
 const INT3: u8 = 0xcc;
+/// `jmp *[rip]`: the address follows.
+const JUMP: [u8; 6] = [0xff, 0x25, 0, 0, 0, 0];
 
 /// A detoured function, and what its first bytes were: enough to undo it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,6 +56,13 @@ pub fn island_of_jump(entry: u64, code: &[u8], index: usize) -> Option<u64> {
         entry.wrapping_add(5).wrapping_add_signed(i64::from(i32::from_le_bytes(distance.try_into().ok()?)));
     let island = target.checked_sub(jump_offset(index)? as u64)?;
     (*opcode == 0xe9 && island & 0xfff == 0 && island != 0).then_some(island)
+}
+
+/// Where the function of slot `index` is led to by an island of these bytes.
+pub fn hook_of(island: &[u8], index: usize) -> Option<u64> {
+    let jump = jump_offset(index)?;
+    let target = island.get(jump + 6..jump + 14)?;
+    island.get(jump..)?.starts_with(&JUMP).then_some(u64::from_le_bytes(target.try_into().ok()?))
 }
 
 impl Record {
@@ -107,7 +116,7 @@ impl Island {
         let record = SLOTS_AT + index * SLOT_SIZE;
         put(&mut self.bytes, record, &slot.entry.to_le_bytes())?;
         put(&mut self.bytes, record + 8, &slot.original)?;
-        put(&mut self.bytes, jump, &[0xff, 0x25, 0, 0, 0, 0])?;
+        put(&mut self.bytes, jump, &JUMP)?;
         put(&mut self.bytes, jump + 6, &hook.to_le_bytes())
     }
 

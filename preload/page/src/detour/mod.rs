@@ -17,7 +17,7 @@ mod plan;
 mod tests;
 
 pub use decode::{Instruction, Kind, decode};
-pub use island::{ISLAND_SIZE, Island, MAGIC, Record, SLOTS, Slot, island_of_jump};
+pub use island::{ISLAND_SIZE, Island, MAGIC, Record, SLOTS, Slot, hook_of, island_of_jump};
 pub use place::{near, stack_room};
 pub use plan::{Functions, Hooks, PATCH, Patch, Plan, plan};
 

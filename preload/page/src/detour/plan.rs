@@ -75,6 +75,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The bytes that no thread may go on at when the patches are written: those of each function's beginning but the first.
+    pub fn danger(&self) -> impl Iterator<Item = Range<u64>> + '_ {
+        let whole = |at: u64| if at == self.displaced.start { self.displaced.end } else { at + PATCH as u64 };
+        self.patches.iter().flatten().map(move |patch| patch.at.saturating_add(1)..whole(patch.at))
+    }
+
     /// The address of the true clock_gettime, once the island is written.
     pub fn trampoline(&self) -> u64 {
         Record::trampoline(self.island.address())

@@ -4,7 +4,7 @@
 mod fixture;
 
 use super::island::Record;
-use super::{Functions, Hooks, ISLAND_SIZE, Kind, Plan, Refusal, decode, island_of_jump, plan};
+use super::{Functions, Hooks, ISLAND_SIZE, Kind, Plan, Refusal, decode, hook_of, island_of_jump, plan};
 use crate::vdso::{Image, NOTE_NAME};
 use fixture::{image, image_with, own_vdso};
 use proptest::prelude::*;
@@ -196,6 +196,27 @@ fn this_machines_vdso_is_parsed_by_either_hash_and_planned() {
     assert_eq!(image.function(b"__vdso_time"), functions.time);
     assert_eq!(image.function(b"__vdso_tim"), None);
     assert!(Image::parse(&without(&gnu_only, 0x6fff_fef5)).is_none());
+}
+
+#[test]
+fn danger_is_what_is_overwritten_but_for_the_first_byte_and_an_island_names_its_hooks() {
+    let bytes = own_vdso();
+    let plan = planned(&bytes).expect("planned");
+    let patched: Vec<u64> = plan.patches.iter().flatten().map(|patch| patch.at).collect();
+    let danger: Vec<_> = plan.danger().collect();
+    assert_eq!(
+        danger.iter().map(|range| range.start).collect::<Vec<_>>(),
+        patched.iter().map(|at| at + 1).collect::<Vec<_>>()
+    );
+    assert_eq!(danger[0].end, plan.displaced.end);
+    assert!(danger.iter().zip(&patched).all(|(range, at)| range.end >= at + 5));
+    let hooks = [HOOKS.clock_gettime, HOOKS.gettimeofday, HOOKS.time];
+    for (index, hook) in hooks.into_iter().enumerate() {
+        assert_eq!(hook_of(plan.island.bytes(), index), Some(hook));
+    }
+    assert_eq!(hook_of(plan.island.bytes(), 3), None);
+    assert_eq!(hook_of(&[0; ISLAND_SIZE], 0), None);
+    assert_eq!(hook_of(&plan.island.bytes()[..260], 0), None);
 }
 
 #[test]
