@@ -2,6 +2,7 @@
 //!
 //! Begin with [`Node`].
 
+pub mod doctor;
 pub mod error;
 pub mod fault;
 pub mod freeze;

@@ -3,8 +3,8 @@
 use clap::{ArgAction, Parser, Subcommand};
 
 use super::{
-    attach, completions, create, detach, drift, env, exit, freeze, heal, jump, man, remove, run, set, slew,
-    stall, status, strobe, suspend, thaw,
+    attach, completions, create, detach, doctor, drift, env, exit, freeze, heal, jump, man, remove, run, set,
+    slew, stall, status, strobe, suspend, thaw,
 };
 
 /// Skew the clock of unmodified programs, freeze them at the worst moment, and prove that each fault arrived.
@@ -69,6 +69,8 @@ pub enum Command {
     Heal(heal::Args),
     /// Show clocks, changes, processes, and which process has read what
     Status(status::Args),
+    /// Show what this machine allows, and how a program or a process is reached
+    Doctor(doctor::Args),
     /// Remove a node; its processes have true clocks from then on
     Remove(remove::Args),
     /// Print a completion script for a shell
@@ -80,7 +82,7 @@ pub enum Command {
 impl Command {
     /// Whether it touches no node.
     pub fn only_prints(&self) -> bool {
-        matches!(self, Command::Completions(_) | Command::Man(_))
+        matches!(self, Command::Completions(_) | Command::Man(_) | Command::Doctor(_))
     }
 }
 

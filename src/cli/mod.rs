@@ -10,6 +10,7 @@ mod attach;
 mod completions;
 mod create;
 mod detach;
+mod doctor;
 mod drift;
 mod env;
 mod exit;
@@ -91,6 +92,7 @@ fn dispatch(command: &Command, output: &Output) -> Result<Reply> {
         Command::Thaw(args) => thaw::thaw(args),
         Command::Heal(args) => heal::heal(args, output),
         Command::Status(args) => status::status(args),
+        Command::Doctor(args) => doctor::doctor(args),
         Command::Remove(args) => remove::remove(args),
         Command::Completions(args) => completions::completions(args),
         Command::Man(args) => man::man(args),

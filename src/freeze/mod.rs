@@ -37,6 +37,7 @@ mod undo;
 mod tests;
 
 pub use begin::{End, Ended, Frozen, Plan, Thawed, begin, begin_when, check};
+pub(crate) use cgroup::group_for_this;
 pub use freezer::{FreezeReport, FrozenProcess, Members};
 pub use means::{How, Means};
 pub use record::{Record, last, records};

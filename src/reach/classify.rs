@@ -43,6 +43,8 @@ pub struct Program {
     pub loader: Option<PathBuf>,
     /// The sanitizer that `file` was built with.
     pub sanitizer: Option<Sanitizer>,
+    /// The library that its runtime is, if it is one.
+    pub sanitizer_runtime: Option<String>,
     /// Why its exec is a secure one, by which ld.so ignores LD_PRELOAD and the kernel refuses tracers.
     pub raised: Option<Raised>,
     /// Whether the caller may trace it even then.
@@ -87,6 +89,7 @@ pub fn classify_for(path: &Path, caller: &Caller, path_var: Option<&OsStr>) -> R
                 kind: image.kind,
                 loader: image.loader,
                 sanitizer: image.sanitizer,
+                sanitizer_runtime: image.sanitizer_runtime,
                 raised: raised(&rights, caller),
                 may_be_traced: caller.may_trace,
                 interpreters,

@@ -135,6 +135,8 @@ pub struct Image {
     pub loader: Option<PathBuf>,
     /// The sanitizer it was built with.
     pub sanitizer: Option<Sanitizer>,
+    /// The library that its runtime is, if it is one that the program needs.
+    pub sanitizer_runtime: Option<String>,
 }
 
 /// Whether a file is an ELF file at all, going by its first bytes.
@@ -146,13 +148,18 @@ pub fn is_elf(head: &[u8]) -> bool {
 /// Reads an ELF file.
 pub fn read<'data, R: ReadRef<'data>>(data: R) -> Result<Image> {
     Ok(match look(data)? {
-        Found::Foreign(kind) => Image { kind, loader: None, sanitizer: None },
-        Found::Native { header, endian, kind, loader, needed } => Image {
-            kind,
-            loader: loader.map(|name| PathBuf::from(OsStr::from_bytes(name))),
-            sanitizer: Sanitizer::of_libraries(&needed)
-                .or_else(|| Sanitizer::of_symbols(header, endian, data)),
-        },
+        Found::Foreign(kind) => Image { kind, loader: None, sanitizer: None, sanitizer_runtime: None },
+        Found::Native { header, endian, kind, loader, needed } => {
+            let library = Sanitizer::of_libraries(&needed);
+            Image {
+                kind,
+                loader: loader.map(|name| PathBuf::from(OsStr::from_bytes(name))),
+                sanitizer: library
+                    .map(|(sanitizer, _)| sanitizer)
+                    .or_else(|| Sanitizer::of_symbols(header, endian, data)),
+                sanitizer_runtime: library.map(|(_, name)| String::from_utf8_lossy(name).into_owned()),
+            }
+        }
     })
 }
 

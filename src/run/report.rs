@@ -177,6 +177,7 @@ mod tests {
             ended_ns: 2,
             exit: Outcome::Code(0),
             reach: "preload",
+            reach_why: "a program that can be preloaded".to_owned(),
             changes: Vec::new(),
             processes: Vec::new(),
             without_row: 0,

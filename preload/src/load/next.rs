@@ -2,8 +2,8 @@
 //!
 //! Why not dlsym: it allocates and takes locks, and deadlocks inside an allocator's own start.
 //!
-//! What must hold: only objects after the program itself and other than this library are asked; of a symbol's versions the
-//! default one is taken, or the one that is asked for; every table is taken from the object's own dynamic section, as the linker relocated it.
+//! What must hold: only objects after this library are asked, as RTLD_NEXT has it: one before it (a sanitizer's runtime, which
+//! insists on being first) has functions of the same names that lead here; of a symbol's versions the default one is taken, or the one that is asked for; every table is taken from the object's own dynamic section, as the linker relocated it.
 //! Source: the System V ABI, <link.h>, and the GNU hash section as ld.so reads it.
 #![allow(unsafe_code)]
 // Sound because the lists and tables are those that the dynamic linker made and itself follows; nothing is unloaded
@@ -130,14 +130,15 @@ unsafe fn list() -> Option<&'static Debug> {
 unsafe fn find_in_list(wanted: &Wanted<'_>) -> Option<usize> {
     // SAFETY: the linker's list.
     unsafe {
-        let mut object = list()?.map.as_ref()?.next.as_ref();
-        while let Some(map) = object {
-            if !is_this_library(map)
-                && let Some(address) = Tables::of(map).and_then(|tables| tables.look_up(wanted))
-            {
+        let mut object = list()?.map.as_ref();
+        while object.is_some_and(|map| !is_this_library(map)) {
+            object = object?.next.as_ref();
+        }
+        while let Some(map) = object?.next.as_ref() {
+            if let Some(address) = Tables::of(map).and_then(|tables| tables.look_up(wanted)) {
                 return Some(address);
             }
-            object = map.next.as_ref();
+            object = Some(map);
         }
         None
     }

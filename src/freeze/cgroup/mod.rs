@@ -38,6 +38,14 @@ const LOOK_AT_LEAST: Span = Span::from_millis(10);
 const REMEDY: &str =
     "freeze with --how signal, or run falseticker as root, or in a group that is delegated to you";
 
+/// Where a group would be made for this process, and of which version: as for whatever it starts.
+pub(crate) fn group_for_this() -> Result<(u32, PathBuf)> {
+    let freezer = CgroupFreezer::of_any_version();
+    let own: Vec<ProcessId> = ProcessId::own().into_iter().collect();
+    let place = freezer.writable_place(&own)?;
+    Ok((freezer.hierarchies.first().map_or(0, |hierarchy| hierarchy.version as u32), place))
+}
+
 /// Freezes by a control group; undone by `undo`.
 #[derive(Clone, Debug)]
 pub(super) struct CgroupFreezer {

@@ -49,12 +49,12 @@ impl fmt::Display for Sanitizer {
 }
 
 impl Sanitizer {
-    /// The one whose library is among those that a program needs.
-    pub(super) fn of_libraries(needed: &[&[u8]]) -> Option<Self> {
-        SANITIZERS
-            .iter()
-            .find(|(_, library, _)| needed.iter().any(|needed| needed.starts_with(library)))
-            .map(|(sanitizer, ..)| *sanitizer)
+    /// The one whose library is among those that a program needs, and that library.
+    pub(super) fn of_libraries<'data>(needed: &[&'data [u8]]) -> Option<(Self, &'data [u8])> {
+        SANITIZERS.iter().find_map(|(sanitizer, library, _)| {
+            let runtime = needed.iter().find(|needed| needed.starts_with(library))?;
+            Some((*sanitizer, *runtime))
+        })
     }
 
     /// The one whose start is among a file's symbols. A weak reference to it does not count: a program may ask

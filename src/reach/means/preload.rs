@@ -41,7 +41,7 @@ impl Reach for Preload {
         if let Some(sanitizer) = program.sanitizer {
             let why =
                 format!("is built with {sanitizer}, whose runtime refuses to come after a preloaded library");
-            return refuse(why, "the sanitizer's runtime must come first; run a build without it");
+            return refuse(why, &runtime_first(program));
         }
         match program.raised {
             Some(Raised::Caller) => Err(Error::not_applied(
@@ -74,10 +74,24 @@ impl Reach for Preload {
             }
             Part::Settings if go => Cover::But("Go's own are not refused"),
             Part::ConnectTraps if go => Cover::Not("Go connects by system calls of its own"),
-            Part::Execs => {
-                Cover::But("only where LD_PRELOAD stays in the environment, and the program can be preloaded")
-            }
+            Part::Execs => Cover::But(
+                "where execs are not followed, only those that keep LD_PRELOAD and can be preloaded",
+            ),
             _ => Cover::Whole,
         })
+    }
+}
+
+/// How a program that was built with a sanitizer gets the shim all the same: behind the sanitizer's runtime.
+fn runtime_first(program: &Program) -> String {
+    match &program.sanitizer_runtime {
+        Some(runtime) => format!(
+            "the sanitizer's runtime must come first, and the shim behind it: \
+             falseticker run -- sh -c 'LD_PRELOAD=\"{runtime} $LD_PRELOAD\" exec {}'",
+            program.command.display()
+        ),
+        None => "the sanitizer's runtime must come first: link it as a library (clang: -shared-libsan), or run a build \
+                 without it"
+            .to_owned(),
     }
 }

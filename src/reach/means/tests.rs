@@ -14,6 +14,7 @@ fn program(kind: Kind) -> Program {
         kind,
         loader: None,
         sanitizer: None,
+        sanitizer_runtime: None,
         raised: None,
         may_be_traced: false,
         drops_preload: false,
@@ -124,7 +125,7 @@ fn lengths_of_time_are_a_gap_only_where_the_monotonic_clock_may_be_faulted() {
     assert!(!of_lengths(&gaps(false)) && of_lengths(&gaps(true)));
     let texts: Vec<String> = gaps(false).into_iter().map(String::from).collect();
     assert!(
-        texts.contains(&"waits for an instant of the wall clock: it comes by the machine's clock".to_owned()),
+        texts.contains(&"waits for an instant of the wall clock: they end by the machine's clock".to_owned()),
         "{texts:?}"
     );
 }

@@ -70,7 +70,7 @@ fn class(pid: i32) -> Option<Class> {
 }
 
 /// The kernel has refused to trace a process: why, as far as can be told, and what helps.
-pub(super) fn not_permitted(pid: i32, attempted: &str) -> Error {
+pub(crate) fn not_permitted(pid: i32, attempted: &str) -> Error {
     if let Some((tracer, name)) = process::tracer_of(pid) {
         return Error::not_applied(attempted, format_args!("process {tracer} ({name}) traces it"))
             .remedy("let that one detach first");

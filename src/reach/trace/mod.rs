@@ -29,7 +29,7 @@ mod vdso;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use admit::admit;
+pub(crate) use admit::{admit, not_permitted};
 pub(crate) use calls::Calls;
 pub(crate) use memory::{Memory, View};
 pub(crate) use process::StoppedProcess;
