@@ -1,6 +1,8 @@
 //! Real programs, each bare and under the tool: jumped back an hour and forward while they run, with their monotonic clocks,
 //! tickers and relative timeouts undisturbed.
 
+mod etcd_cluster;
+mod etcd_skewed;
 mod interpreters;
 mod pauses;
 mod servers;
@@ -16,10 +18,17 @@ use libtest_mimic::Trial;
 use crate::harness::{Lab, eventually};
 
 pub fn trials() -> Vec<Trial> {
-    [interpreters::trials(), servers::trials(), storage::trials(), waits::trials(), pauses::trials()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        interpreters::trials(),
+        servers::trials(),
+        storage::trials(),
+        waits::trials(),
+        pauses::trials(),
+        etcd_skewed::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The host's wall clock, in seconds.

@@ -133,7 +133,7 @@ fn signal(id: ProcessId, signal: Signal) {
 }
 
 /// Ports on loopback that nobody has right now, each another.
-fn free_ports<const N: usize>() -> [u16; N] {
+pub fn free_ports<const N: usize>() -> [u16; N] {
     let listeners =
         [(); N].map(|()| std::net::TcpListener::bind("127.0.0.1:0").expect("there is a free port"));
     listeners.map(|listener| listener.local_addr().expect("it has an address").port())
