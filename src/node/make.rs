@@ -16,6 +16,7 @@ use super::slots;
 use crate::error::{Error, Result};
 use crate::host_clock;
 use crate::process::ProcessId;
+use crate::reach::Means;
 use crate::schedule::Tables;
 
 /// The shim, which this binary carries.
@@ -59,12 +60,26 @@ pub struct Record {
     pub keeper: Option<ProcessId>,
     /// The first processes of the node, one for each `run`.
     pub roots: Vec<ProcessId>,
+    /// By which means these were to be reached, and why by those.
+    #[serde(default)]
+    pub choices: Vec<Chosen>,
     /// The parents of those: what the node's processes leave behind is reparented to them. No members themselves.
     #[serde(default)]
     pub keepers: Vec<ProcessId>,
     /// Whether running processes were ever attached to it.
     #[serde(default)]
     pub has_attached: bool,
+}
+
+/// By which means a first process was to be reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chosen {
+    /// The process.
+    pub root: ProcessId,
+    /// By which means.
+    pub reach: Means,
+    /// Why by these.
+    pub why: String,
 }
 
 const VERSION: u32 = 1;
@@ -93,6 +108,7 @@ pub fn make(base: &super::BaseDir, name: &super::NodeName, kind: Kind) -> Result
             kind,
             keeper: ProcessId::own(),
             roots: Vec::new(),
+            choices: Vec::new(),
             keepers: Vec::new(),
             has_attached: false,
         };

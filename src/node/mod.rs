@@ -29,6 +29,7 @@ pub use dir::NodeDir;
 pub(crate) use evidence::waits_name;
 pub use files::Access;
 pub use keeping::{remove, sweep, sweep_node};
+use make::Chosen;
 pub use make::{Kind, MadeBy};
 pub use name::NodeName;
 pub use pauses::{Frozen as FrozenStatus, Held, Pause};
@@ -49,6 +50,7 @@ use crate::error::{Error, Result};
 use crate::fault::{Clocks, Fault, Suspend};
 use crate::freeze::{self, FreezeReport, Frozen};
 use crate::process::ProcessId;
+use crate::reach::Choice;
 use crate::schedule::{Heal, Tables, add_fault, heal};
 use crate::suspend::{self, Suspended};
 use crate::trap;
@@ -320,6 +322,14 @@ impl Node {
     }
 
     /// Notes who is the parent of one of the node's first processes, and of what that leaves behind; `looks_after` if
+    /// Writes down by which means a first process is to be reached.
+    pub(crate) fn note_choice(&self, root: ProcessId, choice: &Choice) -> Result<()> {
+        make::change_record(&self.dir, |record| {
+            record.choices.retain(|known| known.root.is_alive());
+            record.choices.push(Chosen { root, reach: choice.means, why: choice.why.clone() });
+        })
+    }
+
     /// the node stays while that keeper lives.
     pub(crate) fn add_keeper(&self, keeper: ProcessId, looks_after: bool) -> Result<()> {
         make::change_record(&self.dir, |record| {

@@ -13,6 +13,7 @@ use falseticker_page::time::{HostInstant, NodeInstant, Rate, Span};
 use serde::Serialize;
 
 use super::capture::capture;
+use super::make::{Chosen, read_record};
 use super::members::look;
 use super::pauses::{Frozen, Pause, Pauses};
 use super::slots;
@@ -20,6 +21,7 @@ use super::{MadeBy, Node};
 use crate::error::Result;
 use crate::fault::{Fault, suspend};
 use crate::host_clock;
+use crate::reach::Means;
 use crate::schedule::{Captured, Tables};
 use crate::trap::{self, TrapStatus};
 use crate::units::{format_instant, format_span};
@@ -59,6 +61,8 @@ pub struct Status {
     pub last_pause: Option<Pause>,
     /// Its trap, and the threads that one holds.
     pub trap: Option<TrapStatus>,
+    /// By which means `run` chose to reach its programs, and why by these.
+    pub choices: Vec<ChoiceStatus>,
     /// Its reached processes.
     pub processes: Vec<ProcessStatus>,
     /// Its other processes.
@@ -89,6 +93,17 @@ pub struct ClockStatus {
     pub rate_ppm: f64,
     /// `true` or `faulted`.
     pub state: &'static str,
+}
+
+/// A choice of `run`'s.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChoiceStatus {
+    /// The program's pid.
+    pub pid: i32,
+    /// By which means.
+    pub reach: Means,
+    /// Why by these.
+    pub why: String,
 }
 
 /// One change.
@@ -145,11 +160,19 @@ pub fn status(node: &Node) -> Result<Status> {
         frozen: pauses.in_force(),
         last_pause: pauses.last(),
         trap: trap::status(node),
+        choices: choices(node)?,
         processes: processes(node, &members, &pauses, &tables, &changes),
         not_reached: not_reached(&members),
         refused_settings: node.evidence.header.refused_settings.load(Ordering::Relaxed),
         changes,
     })
+}
+
+/// What was chosen for the programs that still run.
+fn choices(node: &Node) -> Result<Vec<ChoiceStatus>> {
+    let record = read_record(&node.dir)?;
+    let alive = record.choices.into_iter().filter(|chosen| chosen.root.is_alive());
+    Ok(alive.map(|Chosen { root, reach, why }| ChoiceStatus { pid: root.pid, reach, why }).collect())
 }
 
 fn in_force(tables: &Tables, clock: Clock, at: HostInstant) -> Segment {

@@ -10,7 +10,7 @@ mod vdso;
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::classify::Program;
 use super::elf::Kind;
@@ -22,7 +22,7 @@ pub use preload::Preload;
 pub use vdso::Vdso;
 
 /// By which means a process is made to see the page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Means {
     /// The shim, loaded before all other libraries.

@@ -201,6 +201,7 @@ impl Birth<'_> {
         let target = ProcessId::of(pid).ok_or_else(lost)?;
         let handle = PidFd::open(target)?.ok_or_else(lost)?;
         self.home.node.add_root(target)?;
+        self.home.node.note_choice(target, self.command.choice())?;
         self.home.node.add_keeper(keeper, self.home.is_made_here())?;
         self.home.entrust();
         host_clock::sleep_until_all_show(self.not_before);

@@ -14,6 +14,7 @@ pub fn trials() -> Vec<Trial> {
     vec![
         of("static children of a shell are reached, and a dynamic one whose environment was cleared")
             .shown_by(children),
+        of("status says by which means a program was to be reached, and why").shown_by(chosen),
         of("a program that a thread executes is reached").shown_by(by_thread),
         of("an exec that fails says what it says bare").shown_by(failing),
         of("nothing is traced, and a debugger can come").needs("gdb", "gdb").shown_by(untraced),
@@ -64,6 +65,17 @@ fn by_thread(lab: &Lab) {
     let done = lab.run("a", &["--jump", "-1h"], [target]).done().expect_code(0);
     let skew: i64 = done.text().trim().parse().expect("a number");
     assert!(is(skew, -HOUR), "{skew} ns");
+}
+
+fn chosen(lab: &Lab) {
+    let mut live = lab.run("a", &[], [ALL[0].probe(lab)]).live();
+    live.line();
+    let status = lab.status("a");
+    assert_eq!(status["choices"][0]["reach"], "vdso", "{status}");
+    assert!(status["choices"][0]["why"].as_str().is_some_and(|why| why.contains("static")), "{status}");
+    let text = lab.falseticker(["status", "a"]).expect_code(0);
+    assert!(text.text().contains("by vdso: it is linked statically"), "{}", text.text());
+    assert_eq!(live.finish(), 0);
 }
 
 fn failing(lab: &Lab) {

@@ -217,6 +217,9 @@ fn processes(status: &Status) -> String {
         }
     }
     let mut text = columns(2, &rows);
+    for choice in status.choices.iter().filter(|choice| choice.reach != Means::Preload) {
+        text.push_str(&folded(&format!("{}: by {}: {}", choice.pid, choice.reach, choice.why), 2, 4, WIDTH));
+    }
     for process in &status.processes {
         if !["in place", "replaced"].contains(&process.detour.as_str()) {
             text.push_str(&format!("  {}: symbols alone are taken over: {}\n", process.pid, process.detour));
