@@ -6,24 +6,19 @@
 //! and signal, some ten microseconds; the one tracer that a process may have; and a program that raises its privileges does not get
 //! them, unless the tracer is root.
 //!
-//! What must hold: a signal, a stop of the whole process and its continuation do what they would have done; whatever cannot be
-//! reached goes on, and `status` lists it; the death of this process lets all of them go.
-//!
-//! Source: ptrace(2), "Group-stop" and PTRACE_LISTEN above all.
+//! What must hold: whatever cannot be reached goes on, and `status` lists it; the death of this process lets all of them go. How what
+//! is traced goes on is [`by_ptrace`]'s business.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::atomic::AtomicBool;
 
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use nix::unistd::{ForkResult, pipe2};
 
-use super::super::follow::{Charge, Told, reach_begun};
-use super::super::implant;
-use super::super::means::Wanted;
-use super::super::trace::{self, News, Stopped};
+use super::super::follow::{Charge, by_ptrace};
+use super::super::trace::{self, News};
 use crate::node::{Node, NodeDir, sweep_node};
 use crate::process::{PidFd, ProcessId, Table, tracer_of};
 use crate::raw::SignalSet;
@@ -33,10 +28,6 @@ use crate::{Error, Result, Span, host_clock, raw};
 /// How /proc calls it.
 pub(crate) const NAME: &str = "ft-attach";
 
-const OPTIONS: i32 = libc::PTRACE_O_TRACEEXEC
-    | libc::PTRACE_O_TRACEFORK
-    | libc::PTRACE_O_TRACEVFORK
-    | libc::PTRACE_O_TRACECLONE;
 const SIGTERM_BIT: SignalSet = 1 << (libc::SIGTERM - 1);
 /// How long it may take to end.
 const END_LIMIT: Span = Span::from_secs(2);
@@ -94,22 +85,13 @@ fn live(dir: &NodeDir, processes: &[ProcessId], tell: OwnedFd) -> ! {
     let mut tell = std::fs::File::from(tell);
     let begun = Node::of_dir(dir.clone()).and_then(|node| {
         seize(processes)?;
-        Ok(Charge {
-            node,
-            wanted: Wanted::Auto,
-            root: 0,
-            strict: false,
-            root_is_reached: AtomicBool::new(true),
-            told: Told::new()?,
-        })
+        Charge::of_running(node, 0)
     });
     match begun {
         Ok(charge) => {
             let _ = tell.write_all(FOLLOWING);
             drop(tell);
-            while let Some((tid, news)) = next() {
-                hear(tid, news, &charge);
-            }
+            by_ptrace::follow_each(&charge, || next(&charge));
             // In vain is not in silence: the next command of any kind sweeps again.
             let _ = sweep_node(dir);
         }
@@ -138,7 +120,9 @@ fn settle(tell: &OwnedFd) {
 }
 
 /// News of whatever is traced; `None` once nothing is.
-fn next() -> Option<(i32, News)> {
+fn next(charge: &Charge) -> Option<(i32, News, i32)> {
+    // They are others' children, and nobody here waits for them.
+    while charge.collected.take().is_some() {}
     raw::block_signals(!SIGTERM_BIT);
     let news = trace::news_of_any();
     raw::block_signals(SignalSet::MAX);
@@ -157,7 +141,7 @@ fn seize(processes: &[ProcessId]) -> Result<()> {
             return Ok(());
         }
         for tid in new {
-            match raw::ptrace(libc::PTRACE_SEIZE, tid, usize::try_from(OPTIONS).unwrap_or(0)) {
+            match raw::ptrace(libc::PTRACE_SEIZE, tid, by_ptrace::OPTIONS.unsigned_abs() as usize) {
                 // It has ended, or it is one that was born to a thread that was traced already.
                 Ok(_) | Err(Errno::ESRCH | Errno::EPERM) => {}
                 Err(errno) => return Err(Error::not_applied("trace them", errno.desc())),
@@ -169,40 +153,4 @@ fn seize(processes: &[ProcessId]) -> Result<()> {
 fn threads(process: ProcessId) -> Vec<i32> {
     let Ok(tasks) = std::fs::read_dir(format!("/proc/{process}/task")) else { return Vec::new() };
     tasks.flatten().filter_map(|task| task.file_name().to_str()?.parse().ok()).collect()
-}
-
-fn hear(tid: i32, news: News, charge: &Charge) {
-    let go_on = |how: u32, signal: i32| raw::ptrace(how, tid, usize::try_from(signal).unwrap_or(0));
-    // Whoever was killed in its stop says so next.
-    let _ = match news {
-        News::Ended => return,
-        News::Stopped { event: libc::PTRACE_EVENT_EXEC, .. } => return executed(tid, charge),
-        News::Stopped { event: libc::PTRACE_EVENT_FORK, .. } => {
-            // A child of vfork has its parent's memory, and no row of its own.
-            if let Some(child) = trace::event_message(tid).and_then(ProcessId::of)
-                && let Err(why) = implant::seat(&charge.node, child)
-            {
-                tracing::debug!(%child, %why, "it cannot be given a row of evidence");
-            }
-            go_on(libc::PTRACE_CONT, 0)
-        }
-        // A new thread or child; or all of the process is stopped, and stays so until somebody continues it.
-        News::Stopped { signal: libc::SIGTRAP, event: libc::PTRACE_EVENT_STOP } => {
-            go_on(libc::PTRACE_CONT, 0)
-        }
-        News::Stopped { event: libc::PTRACE_EVENT_STOP, .. } => go_on(libc::PTRACE_LISTEN, 0),
-        News::Stopped { signal, event: 0 } => go_on(libc::PTRACE_CONT, signal),
-        News::Stopped { .. } => go_on(libc::PTRACE_CONT, 0),
-    };
-}
-
-/// A new program, before its first instruction.
-fn executed(pid: i32, charge: &Charge) {
-    let Ok(mut stopped) = Stopped::at_event(pid, pid, OPTIONS) else { return };
-    if let Some(process) = ProcessId::of(pid)
-        && let Err(why) = reach_begun(&mut stopped, process, charge)
-    {
-        tracing::debug!(pid, %why, "a program is not reached");
-    }
-    let _ = stopped.go_on_traced();
 }

@@ -24,7 +24,6 @@ use std::sync::atomic::AtomicBool;
 
 pub(crate) use collected::Collected;
 pub(crate) use filter::{NotInstalled, install};
-pub(crate) use one::reach as reach_begun;
 pub(crate) use told::Told;
 
 use super::means::Wanted;

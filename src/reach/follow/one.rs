@@ -84,7 +84,7 @@ pub(super) fn begun(stopped: &mut Stopped, pid: i32, charge: &Charge) {
 }
 
 /// Reaches a program that stands before its first instruction, unless the shim gets into it by itself.
-pub(crate) fn reach(stopped: &mut Stopped, process: ProcessId, charge: &Charge) -> Result<()> {
+fn reach(stopped: &mut Stopped, process: ProcessId, charge: &Charge) -> Result<()> {
     const USER_CODE_64: u64 = 0x33;
     let registers = stopped.registers()?;
     if registers.cs != USER_CODE_64 {
