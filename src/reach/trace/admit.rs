@@ -50,6 +50,11 @@ pub(crate) fn admit(pid: i32) -> Result<ProcessId> {
     if !id.is_alive() {
         return Err(Error::bad_input(&attempted, "it has ended, and awaits its parent"));
     }
+    if is_in_another_time(pid) {
+        let why =
+            "it is in another time namespace, and a node is laid out on the monotonic clock of this one";
+        return Err(refused(&why).remedy("run falseticker in there: nsenter --time -t PID"));
+    }
     match class(pid) {
         Some(Class::Of32) => Err(refused(&"it is a program of 32 bits, which falseticker does not reach")),
         Some(Class::Of64) | None => Ok(id),
@@ -68,6 +73,12 @@ pub(crate) fn refuse_traced(process: ProcessId) -> Result<()> {
         host_clock::sleep(LOOK_EVERY);
     }
     Ok(())
+}
+
+/// Whether its monotonic clock has another origin. Where that cannot be seen it cannot be traced either.
+fn is_in_another_time(pid: i32) -> bool {
+    let of = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/time")).ok();
+    of(&pid.to_string()).is_some_and(|its| Some(its) != of("self"))
 }
 
 enum Class {
