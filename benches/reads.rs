@@ -1,4 +1,4 @@
-//! What a clock read costs: bare, under `falseticker run`, and under libfaketime.
+//! What a clock read costs: bare, under `falseticker run`, attached, and under libfaketime.
 //!
 //! `cargo bench --bench reads`
 //!
@@ -16,7 +16,8 @@ mod support;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use falseticker::host_clock;
+use falseticker::fault::{Clocks, Drift, Jump};
+use falseticker::{Node, Rate, Span, host_clock};
 use libc::{CLOCK_MONOTONIC, CLOCK_REALTIME, clockid_t};
 
 use support::again::{self, Timed};
@@ -55,6 +56,8 @@ struct Reader {
     /// The most that a read may cost, in bare ones, that the project has set itself.
     target: Option<f64>,
     started: i64,
+    /// Its node, if it was attached; it goes with this.
+    _node: Option<Node>,
     /// When its wall clock was first asked, and by how much it was wrong.
     first: Option<(f64, f64)>,
 }
@@ -80,9 +83,33 @@ fn start() -> Vec<Reader> {
     let start = |(way, offset, rate, target): (Way, f64, f64, Option<f64>)| {
         let started = raw_nanos();
         let child = again::start(&way, CHILD);
-        Reader { way, child, offset, rate, target, started, first: None }
+        Reader { way, child, offset, rate, target, started, _node: None, first: None }
     };
-    ways.into_iter().map(start).collect()
+    let mut readers: Vec<Reader> = ways.into_iter().map(start).collect();
+    let last = readers.len() - rivals().len();
+    readers.splice(
+        last..last,
+        [attached("attach, jump -1h", 0.0), attached("attach, jump, drift 1000ppm", 1e-3)],
+    );
+    readers
+}
+
+/// A bare child that is attached once it runs, an hour back.
+fn attached(name: &'static str, rate: f64) -> Reader {
+    let way = Way::attached(name);
+    let mut child = again::start(&way, CHILD);
+    child.numbers(&format!("{CLOCK_REALTIME} 1 1"));
+    let node = Node::create(&format!("reads-{}", child.id())).expect("a node can be made");
+    node.attach(child.pid()).expect("a child can be attached");
+    let mut faults = vec![node.fault(Jump { by: Span::from_secs(-3600) }, Clocks::Wall, None)];
+    if rate != 0.0 {
+        let rate = Rate::from_ppm(rate * 1e6).expect("a rate");
+        faults.push(node.fault(Drift { rate }, Clocks::Wall, None));
+    }
+    let at = faults.into_iter().map(|fault| fault.expect("the fault is in force").at).max();
+    host_clock::sleep_until(at.expect("there is one"));
+    let (started, target) = (raw_nanos(), Some(1.15));
+    Reader { way, child, offset: HOUR_BACK, rate, target, started, _node: Some(node), first: None }
 }
 
 impl Timed for Reader {

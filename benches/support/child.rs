@@ -28,6 +28,11 @@ impl Answering {
         self.process.id()
     }
 
+    /// The same, as everybody but the standard library has it.
+    pub fn pid(&self) -> i32 {
+        self.id().cast_signed()
+    }
+
     /// Asks without waiting.
     pub fn ask(&mut self, question: &str) {
         let input = self.questions.as_mut().expect("its input is open until it is dropped");

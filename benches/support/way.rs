@@ -20,6 +20,11 @@ impl Way {
         Way { name: "bare", before: Vec::new() }
     }
 
+    /// The program itself, which somebody attaches to once it runs.
+    pub fn attached(name: &'static str) -> Self {
+        Way { name, ..Way::bare() }
+    }
+
     /// `falseticker run FLAGS --`.
     pub fn falseticker(name: &'static str, flags: &[&str]) -> Self {
         let words = [env!("CARGO_BIN_EXE_falseticker"), "run"].iter().chain(flags).chain(&["--"]);

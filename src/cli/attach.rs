@@ -40,6 +40,10 @@ pub struct Args {
     /// And all that descends from them
     #[arg(long)]
     pub tree: bool,
+
+    /// And what they and their children execute: a process of falseticker's traces them for it from now on
+    #[arg(long)]
+    pub follow: bool,
 }
 
 /// Whom the command has dealt with.
@@ -59,13 +63,18 @@ pub fn attach(args: &Args, output: &Output) -> Result<Reply> {
     if args.tree {
         tree(&node, &args.pids, &mut done, output)?;
     }
+    let mut follower = None;
+    if args.follow && !done.attached.is_empty() {
+        let processes: Vec<ProcessId> = done.attached.iter().map(|one| one.process).collect();
+        follower = Some(node.follow(&processes)?.pid);
+    }
     if made && done.attached.is_empty() {
         let name = node.name().clone();
         drop(node);
         falseticker::node::remove(name.as_str())?;
-        return Ok(reply(&name, false, &done));
+        return Ok(reply(&name, false, &done, None));
     }
-    Ok(reply(node.name(), made, &done))
+    Ok(reply(node.name(), made, &done, follower))
 }
 
 /// The node to join, and whether it was made for that.
@@ -142,7 +151,7 @@ fn line(node: &NodeName, attached: &Attached) -> String {
     )
 }
 
-fn reply(node: &NodeName, made: bool, done: &Done) -> Reply {
+fn reply(node: &NodeName, made: bool, done: &Done, follower: Option<i32>) -> Reply {
     let failed: Vec<Value> =
         done.failed.iter().map(|(pid, why)| json!({ "pid": pid, "error": error_json(why) })).collect();
     let json = json!({
@@ -150,6 +159,7 @@ fn reply(node: &NodeName, made: bool, done: &Done) -> Reply {
         "made": made,
         "attached": done.attached.iter().map(to_json).collect::<Vec<_>>(),
         "failed": failed,
+        "follower": follower,
     });
     let code = exit::worst(done.failed.iter().map(|(_, why)| why.kind()));
     Reply::done("", json).with_code(code)

@@ -15,7 +15,7 @@ use crate::node::{self, Node};
 use crate::process::{ProcessId, cmdline};
 use crate::reach::elf::{Kind, Libc};
 use crate::reach::means::Gap;
-use crate::reach::trace::{admit, not_permitted};
+use crate::reach::trace::{admit, not_permitted, refuse_traced};
 use crate::reach::{self, Means};
 
 /// How a process is reached, or could be.
@@ -82,7 +82,7 @@ pub fn process(pid: i32, machine: &[Finding]) -> Result<ProcessReport> {
     if report.reach.is_some() {
         return Ok(report);
     }
-    let permitted = admitted.and_then(|_| permitted(pid));
+    let permitted = admitted.and_then(refuse_traced).and_then(|()| permitted(pid));
     let report = match permitted {
         Err(why) => {
             let in_the_way = format!("attach: {}", why.why());

@@ -10,6 +10,8 @@ use super::node_in;
 use crate::process::{ProcessId, tracer};
 use crate::{Error, Result, Span, host_clock};
 
+/// Who follows what attached processes execute: it leaves a process stopped that is.
+const FOLLOWS: &str = crate::reach::attach::follow::NAME;
 /// How long a tracer that may trace for a moment is waited for.
 const MOMENT: Span = Span::from_millis(300);
 const LOOK_EVERY: Span = Span::from_millis(1);
@@ -33,5 +35,7 @@ pub(super) fn refuse(dir: &Path, processes: &[ProcessId]) -> Result<()> {
 /// Who traces a thread of a process, but for a holder of threads.
 fn tracer_of(id: ProcessId) -> Option<(i32, String)> {
     let tasks = std::fs::read_dir(format!("/proc/{}/task", id.pid)).ok()?;
-    tasks.flatten().find_map(|task| tracer(&task.path()).filter(|(_, name)| name != guard::NAME))
+    tasks
+        .flatten()
+        .find_map(|task| tracer(&task.path()).filter(|(_, name)| name != guard::NAME && name != FOLLOWS))
 }

@@ -23,6 +23,12 @@ impl Node {
         Ok(attached)
     }
 
+    /// Follows what these processes execute, which are attached, and what their children do: by a process that stays with them. Who
+    /// that is. For programs that have one thread.
+    pub fn follow(&self, processes: &[ProcessId]) -> Result<ProcessId> {
+        attach::follow::start(self, processes)
+    }
+
     /// Gives a process that was attached its own clock back.
     pub fn detach(&self, pid: i32) -> Result<Detached> {
         let attempted = format!("detach process {pid} from node {}", self.name());

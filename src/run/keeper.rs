@@ -176,7 +176,8 @@ fn tell(pipe: RawFd, message: Message) {
 }
 
 /// Lets go of all that was inherited but these descriptors, so that whoever waits for the end of a stream gets it.
-fn leave_all_but(mut kept: Vec<RawFd>) {
+/// Closes all descriptors but these, and leads the streams to nowhere.
+pub(crate) fn leave_all_but(mut kept: Vec<RawFd>) {
     kept.sort_unstable();
     let mut from: u32 = 3;
     for fd in kept.into_iter().filter_map(|fd| u32::try_from(fd).ok()).filter(|fd| *fd >= 3) {

@@ -22,7 +22,7 @@ mod arrival;
 pub(crate) mod capture;
 mod children;
 mod following;
-mod fork;
+pub(crate) mod fork;
 mod home;
 mod keeper;
 mod launch;
@@ -41,6 +41,8 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 pub use outcome::Outcome;
+
+pub(crate) use keeper::leave_all_but;
 
 use arrival::{Arrival, Row, rows};
 use home::Home;

@@ -1,6 +1,7 @@
 //! Running processes that join a node, and leave it: without restart, without a wrong reading, or not at all.
 
 mod cycles;
+mod follow;
 mod join;
 mod programs;
 mod refuse;
@@ -14,7 +15,7 @@ use crate::harness::{Lab, Live, Probe, SECOND};
 const HOUR: i64 = 3600 * SECOND;
 
 pub fn trials() -> Vec<Trial> {
-    [join::trials(), refuse::trials(), safe::trials(), cycles::trials(), programs::trials()]
+    [join::trials(), refuse::trials(), safe::trials(), follow::trials(), cycles::trials(), programs::trials()]
         .into_iter()
         .flatten()
         .collect()

@@ -17,6 +17,7 @@ pub fn trials() -> Vec<Trial> {
             .shown_by(traced),
         of("one that the shim is in, also after another exec").shown_by(started),
         of("what another user may not trace, and says who may").where_possible(root).shown_by(anothers),
+        of("one in another time namespace").where_possible(time_namespaces).shown_by(other_time),
         of("a program of 32 bits").where_possible(builds_32_bit).shown_by(of_32_bits),
         of("some, and takes the others, with the exit code of the worst").shown_by(some),
         of("to detach whom nobody has attached").shown_by(not_attached),
@@ -38,6 +39,25 @@ fn builds_32_bit() -> Result<(), String> {
         Some(true) => Ok(()),
         _ => Err("cc -m32 builds nothing here".to_owned()),
     }
+}
+
+fn time_namespaces() -> Result<(), String> {
+    let made = std::process::Command::new("unshare").args(["-T", "true"]).output();
+    if made.is_ok_and(|output| output.status.success()) {
+        Ok(())
+    } else {
+        Err("unshare -T makes none here".to_owned())
+    }
+}
+
+fn other_time(lab: &Lab) {
+    let words = ["-T", "--monotonic", "1000000", lab.target("probe").path().to_str().expect("a path")]
+        .map(str::to_owned);
+    let mut live = lab.bare_live("unshare", words);
+    live.line_where(|line| line.starts_with("ready"));
+    let refused = lab.falseticker(["attach", "--pid", &live.pid().to_string()]).expect_code(3);
+    refused.expect_error("another time namespace").expect_error("nsenter --time");
+    assert_eq!(live.finish(), 0);
 }
 
 fn nobodys(lab: &Lab) {

@@ -17,6 +17,7 @@
 //! What breaks it: see [`frames`] and [`super::trace`].
 
 mod detour;
+pub(crate) mod follow;
 mod frames;
 mod maps;
 mod whose;
@@ -69,6 +70,9 @@ pub struct Detached {
 /// Has a running process join a node.
 pub(crate) fn attach(node: &Node, pid: i32) -> Result<Attached> {
     let process = trace::admit(pid)?;
+    if follow::follower_of(process).is_none() {
+        trace::refuse_traced(process)?;
+    }
     let already = Attached { process, already: true, threads: 0, stops: 0, stopped: Span::ZERO };
     match Whose::look(process)? {
         Whose::Nobodys => {}
@@ -90,6 +94,7 @@ pub(crate) fn attach(node: &Node, pid: i32) -> Result<Attached> {
             ));
         }
     }
+    trace::refuse_traced(process)?;
     trace::in_own_thread(|| search(node, process))
 }
 
@@ -176,6 +181,7 @@ pub(crate) fn detach(node: &Node, process: ProcessId) -> Result<Option<Detached>
         Whose::Attached(dir) if dir == *node.dir() => {}
         _ => return Ok(None),
     }
+    follow::end_of(process)?;
     let stopped = trace::in_own_thread(|| {
         let held = StoppedProcess::stop(process)?;
         let vdso = Vdso::of(process.pid, held.memory())?;

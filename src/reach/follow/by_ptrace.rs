@@ -6,8 +6,10 @@
 //! What it costs: a thread that is made some 30 µs, a signal 7 µs; and no debugger, nor a freeze of single threads, can have
 //! what is traced here. Where a filter can be it is not done.
 
-use super::super::trace::{News, Stopped, news_of_any};
+use super::super::implant;
+use super::super::trace::{News, Stopped, event_message, news_of_any};
 use super::{Charge, one};
+use crate::process::ProcessId;
 use crate::raw;
 
 /// What the tracees are to be seized with: whoever they make is traced as well.
@@ -18,7 +20,12 @@ pub(crate) const OPTIONS: i32 = libc::PTRACE_O_TRACEEXEC
 
 /// Follows whatever the calling thread traces, with [`OPTIONS`], until nothing is left of it.
 pub(crate) fn follow(charge: &Charge) {
-    while let Ok(Some((tid, news, status))) = news_of_any() {
+    follow_each(charge, || news_of_any().ok().flatten());
+}
+
+/// The same, of the news that `next` waits for.
+pub(crate) fn follow_each(charge: &Charge, mut next: impl FnMut() -> Option<(i32, News, i32)>) {
+    while let Some((tid, news, status)) = next() {
         match news {
             News::Ended => charge.collected.push(tid, status),
             News::Stopped { event: libc::PTRACE_EVENT_EXEC, .. } => {
@@ -26,6 +33,10 @@ pub(crate) fn follow(charge: &Charge) {
                     one::begun(&mut stopped, tid, charge);
                     let _ = stopped.go_on_traced();
                 }
+            }
+            News::Stopped { event: libc::PTRACE_EVENT_FORK, .. } => {
+                seat_child(tid, charge);
+                go_on(tid, 0);
             }
             // A new thread's first stop.
             News::Stopped { signal: libc::SIGTRAP, event: libc::PTRACE_EVENT_STOP } => go_on(tid, 0),
@@ -37,6 +48,16 @@ pub(crate) fn follow(charge: &Charge) {
             News::Stopped { signal, event: 0 } => go_on(tid, signal),
             News::Stopped { .. } => go_on(tid, 0),
         }
+    }
+}
+
+/// Gives a child that was just forked a row of evidence, if it is reached as its parent is. (A child of vfork has its parent's
+/// memory, and its parent's row.)
+fn seat_child(parent: i32, charge: &Charge) {
+    if let Some(child) = event_message(parent).and_then(ProcessId::of)
+        && let Err(why) = implant::seat(&charge.node, child)
+    {
+        tracing::debug!(%child, %why, "it cannot be given a row of evidence");
     }
 }
 

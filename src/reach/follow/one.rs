@@ -83,6 +83,7 @@ pub(super) fn begun(stopped: &mut Stopped, pid: i32, charge: &Charge) {
     }
 }
 
+/// Reaches a program that stands before its first instruction, unless the shim gets into it by itself.
 fn reach(stopped: &mut Stopped, process: ProcessId, charge: &Charge) -> Result<()> {
     const USER_CODE_64: u64 = 0x33;
     let registers = stopped.registers()?;

@@ -31,7 +31,7 @@ const VECTOR_AT: u64 = 96;
 const BYTE_AT: u64 = 112;
 const CONTROL_AT: u64 = 128;
 /// `CMSG_SPACE` of so many ints.
-const CONTROL: u64 = 16 + (4 * FILES as u64).next_multiple_of(8);
+const CONTROL: usize = 16 + (4 * FILES).next_multiple_of(8);
 
 /// A stopped process that is handed files.
 pub struct Passing<'a, 'b> {
@@ -81,14 +81,14 @@ impl<'a, 'b> Passing<'a, 'b> {
         put(HEADER_AT + 16, self.scratch + VECTOR_AT);
         put(HEADER_AT + 24, 1);
         put(HEADER_AT + 32, self.scratch + CONTROL_AT);
-        put(HEADER_AT + 40, CONTROL);
+        put(HEADER_AT + 40, CONTROL as u64);
         put(VECTOR_AT, self.scratch + BYTE_AT);
         put(VECTOR_AT + 8, 1);
         self.memory.write(self.scratch, &message)?;
         let flags = (libc::MSG_CMSG_CLOEXEC | libc::MSG_DONTWAIT).cast_unsigned();
         let args = [number(theirs), self.scratch + HEADER_AT, u64::from(flags), 0, 0, 0];
         self.call(libc::SYS_recvmsg, args, "receive")?;
-        let mut control = [0_u8; CONTROL as usize];
+        let mut control = [0_u8; CONTROL];
         self.memory.read(self.scratch + CONTROL_AT, &mut control)?;
         let (length, numbers) = control.split_at(16);
         let expected = (16 + 4 * FILES).to_ne_bytes();

@@ -8,13 +8,16 @@ use std::io::Read;
 use procfs::process::Process;
 
 use crate::process::{self, ProcessId};
-use crate::{Error, Result};
+use crate::{Error, Result, Span, host_clock};
 
 /// PF_KTHREAD in the flags that /proc/PID/stat shows.
 const KERNEL_THREAD: u32 = 0x0020_0000;
 /// The identification of an ELF file of 64 bits.
 const ELF_64: &[u8] = b"\x7fELF\x02";
 const ELF: &[u8] = b"\x7fELF";
+/// How long a tracer that may trace for a moment is waited for.
+const MOMENT: Span = Span::from_millis(300);
+const LOOK_EVERY: Span = Span::from_millis(3);
 
 /// The process that has this pid, if it can be traced from here as far as /proc tells.
 pub(crate) fn admit(pid: i32) -> Result<ProcessId> {
@@ -47,14 +50,35 @@ pub(crate) fn admit(pid: i32) -> Result<ProcessId> {
     if !id.is_alive() {
         return Err(Error::bad_input(&attempted, "it has ended, and awaits its parent"));
     }
-    if let Some((tracer, name)) = process::tracer_of(pid) {
-        return Err(refused(&format_args!("process {tracer} ({name}) traces it already"))
-            .remedy("let that one detach first (a held thread: falseticker thaw)"));
+    if is_in_another_time(pid) {
+        let why =
+            "it is in another time namespace, and a node is laid out on the monotonic clock of this one";
+        return Err(refused(&why).remedy("run falseticker in there: nsenter --time -t PID"));
     }
     match class(pid) {
         Some(Class::Of32) => Err(refused(&"it is a program of 32 bits, which falseticker does not reach")),
         Some(Class::Of64) | None => Ok(id),
     }
+}
+
+/// Refuses a process that somebody traces. Who traces for a moment alone, as falseticker does, is waited for.
+pub(crate) fn refuse_traced(process: ProcessId) -> Result<()> {
+    let until = host_clock::monotonic().saturating_add(MOMENT);
+    while let Some((tracer, name)) = process::tracer_of(process.pid) {
+        if host_clock::monotonic() >= until {
+            let why = format!("process {tracer} ({name}) traces it already");
+            return Err(Error::not_applied(format_args!("trace process {process}"), why)
+                .remedy("let that one detach first (a held thread: falseticker thaw)"));
+        }
+        host_clock::sleep(LOOK_EVERY);
+    }
+    Ok(())
+}
+
+/// Whether its monotonic clock has another origin. Where that cannot be seen it cannot be traced either.
+fn is_in_another_time(pid: i32) -> bool {
+    let of = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/time")).ok();
+    of(&pid.to_string()).is_some_and(|its| Some(its) != of("self"))
 }
 
 enum Class {

@@ -29,11 +29,11 @@ mod vdso;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use admit::{admit, not_permitted};
+pub(crate) use admit::{admit, not_permitted, refuse_traced};
 pub(crate) use calls::Calls;
 pub(crate) use memory::{Memory, View};
 pub(crate) use process::StoppedProcess;
-pub(crate) use request::{News, Registers, news_of_any};
+pub(crate) use request::{News, event_message, news_of_any};
 pub(crate) use stopped::Stopped;
 pub(crate) use vdso::Vdso;
 

@@ -107,6 +107,14 @@ pub(super) fn rseq_area(tid: i32) -> Result<Option<u64>> {
     Ok(Some(configuration[0]).filter(|area| *area != 0))
 }
 
+/// What an event of ptrace's says besides: of a fork, the child's pid.
+pub(crate) fn event_message(tid: i32) -> Option<i32> {
+    let mut message: libc::c_ulong = 0;
+    // SAFETY: a live word, which the kernel fills in.
+    unsafe { request(libc::PTRACE_GETEVENTMSG, tid, 0, &raw mut message as usize) }.ok()?;
+    i32::try_from(message).ok()
+}
+
 /// Eight bytes of a stopped thread's memory.
 pub(super) fn peek(tid: i32, at: u64) -> Result<[u8; 8]> {
     let mut word = [0_u8; 8];

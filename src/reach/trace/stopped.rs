@@ -15,8 +15,8 @@ use crate::process::ProcessId;
 use crate::raw::{self, SignalSet};
 use crate::{Error, HostInstant, Result, Span, host_clock};
 
-/// PTRACE_EVENT_STOP: of a stop that PTRACE_INTERRUPT has asked for, and of a stop of the whole process.
-const EVENT_STOP: i32 = 128;
+/// The event of a stop that PTRACE_INTERRUPT has asked for, and of a stop of the whole process.
+const EVENT_STOP: i32 = libc::PTRACE_EVENT_STOP;
 /// How often a stop is looked for at once, before it is slept in between.
 const LOOKS_AT_ONCE: u32 = 20;
 const LOOK_EVERY: Span = Span::from_nanos(30_000);

@@ -94,9 +94,7 @@ fn a_process_that_was_stopped_stays_so_and_one_that_ran_runs() {
         std::thread::yield_now();
     }
     assert!(call(sleeper.id(), libc::SYS_getpid, [0; 6]).unwrap().is_ok());
-    while admit(sleeper.pid()).is_err() {
-        std::thread::yield_now();
-    }
+    refuse_traced(sleeper.id()).unwrap();
     assert_eq!(stillness(sleeper.id()), Stillness::Still { by_signal: true });
     sleeper.signal(Signal::SIGCONT);
     assert!(call(sleeper.id(), libc::SYS_getpid, [0; 6]).unwrap().is_ok());
@@ -159,7 +157,7 @@ fn whoever_cannot_be_traced_is_refused_with_the_reason() {
     let id = admit(sleeper.pid()).unwrap();
     in_own_thread(|| {
         let process = StoppedProcess::stop(id)?;
-        let error = admit(id.pid).unwrap_err();
+        let error = refuse_traced(id).unwrap_err();
         assert!(error.why().contains("traces it already"), "{error}");
         process.resume().map(drop)
     })
