@@ -45,6 +45,7 @@ fn status() -> Status {
         frozen: None,
         trap: None,
         last_pause: None,
+        choices: Vec::new(),
         processes: vec![
             ProcessStatus {
                 pid: 1234,
