@@ -9,6 +9,7 @@ mod armed;
 mod attach;
 mod bad_input;
 mod capture;
+mod doctor;
 mod early;
 mod evidence;
 mod faults;
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
         nodes::trials(),
         bad_input::trials(),
         refusals::trials(),
+        doctor::trials(),
         wait_semantics::trials(),
         wait_processes::trials(),
         wait_crowd::trials(),

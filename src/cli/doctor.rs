@@ -21,7 +21,7 @@ Examples:
   falseticker doctor --json ./app           for programs
 
 Nothing is changed, and the command is not run. What is allowed is found out by doing it, in a child that ends at once. \
-With a COMMAND or a PID, of the machine only what is not good is shown; --json has all.
+With a COMMAND or a PID, of the machine only what is missing is shown; --json has all.
 
 Exits with 1 when a fault would not arrive there; without COMMAND and PID, when it could arrive nowhere.";
 
@@ -81,8 +81,8 @@ fn reply(machine: &[Finding], subject: &Subject) -> Reply {
     };
     let text = match subject {
         Subject::Machine => text::machine(machine),
-        Subject::Program(program) => text::program(program) + &text::flaws(machine),
-        Subject::Process(process) => text::process(process) + &text::flaws(machine),
+        Subject::Program(program) => text::program(program) + &text::missing(machine),
+        Subject::Process(process) => text::process(process) + &text::missing(machine),
     };
     let json = json!({ "machine": machine, "program": program, "process": process, "arrives": arrives });
     Reply::done(text, json).with_code(if arrives { exit::DONE } else { exit::NO })

@@ -15,8 +15,12 @@ use crate::node::{self, Node};
 use crate::process::{ProcessId, cmdline};
 use crate::reach::elf::{Kind, Libc};
 use crate::reach::means::Gap;
+use crate::reach::privilege::has_capability;
 use crate::reach::trace::{admit, not_permitted, refuse_traced};
 use crate::reach::{self, Means};
+
+/// CAP_SYS_ADMIN, as the kernel numbers capabilities.
+const SYS_ADMIN: u32 = 21;
 
 /// How a process is reached, or could be.
 #[derive(Clone, Debug, Serialize)]
@@ -151,13 +155,8 @@ fn attachable(report: ProcessReport, kind: Kind, machine: &[Finding]) -> Process
 /// What is special about it: its filters, and where it lives.
 fn special(pid: i32, status: Option<&procfs::process::Status>) -> Vec<Finding> {
     let mut found = Vec::new();
-    if status.and_then(|status| status.seccomp).is_some_and(|mode| mode != 0) {
-        found.push(Finding::limited(
-            "seccomp",
-            "it is in a seccomp sandbox",
-            "the sandbox may refuse the calls that map the node's files, or end it for them",
-            "run it by falseticker run, which reaches it before its sandbox is there",
-        ));
+    if status.is_some_and(is_filtered) {
+        found.push(filtered());
     }
     let is_elsewhere = |kind: &str| {
         let of = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/{kind}")).ok();
@@ -182,4 +181,24 @@ fn special(pid: i32, status: Option<&procfs::process::Status>) -> Vec<Finding> {
         ));
     }
     found
+}
+
+fn is_filtered(status: &procfs::process::Status) -> bool {
+    status.seccomp.is_some_and(|mode| mode != 0)
+}
+
+/// Its filters would judge the calls that map the node's files.
+fn filtered() -> Finding {
+    const CHECK: &str = "seccomp";
+    let own = Process::myself().and_then(|own| own.status());
+    if has_capability(SYS_ADMIN) && own.is_ok_and(|own| !is_filtered(&own)) {
+        return Finding::good(CHECK, "a sandbox, whose filters are suspended for the moment of attaching");
+    }
+    Finding::missing(
+        CHECK,
+        "a sandbox, whose filters cannot be suspended from here",
+        "they would judge the calls that map the node's files",
+        "run falseticker as root (CAP_SYS_ADMIN), outside of any seccomp filter itself",
+        &[Means::Attach],
+    )
 }

@@ -4,7 +4,8 @@
 //! monotonic clock left alone, evidence, children by fork, the program after an exec.
 
 mod follow;
-mod programs;
+mod gaps;
+pub mod programs;
 
 use libtest_mimic::Trial;
 use serde_json::Value;
@@ -55,6 +56,7 @@ pub fn trials() -> Vec<Trial> {
         }
     }
     trials.extend(follow::trials());
+    trials.extend(gaps::trials());
     trials
 }
 

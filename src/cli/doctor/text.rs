@@ -14,9 +14,9 @@ pub fn machine(machine: &[Finding]) -> String {
     findings("this machine", machine.iter())
 }
 
-/// What of it is not good.
-pub fn flaws(machine: &[Finding]) -> String {
-    findings("this machine", machine.iter().filter(|finding| finding.state != State::Good))
+/// What of it is missing.
+pub fn missing(machine: &[Finding]) -> String {
+    findings("this machine", machine.iter().filter(|finding| finding.state == State::Missing))
 }
 
 fn findings<'a>(title: &str, all: impl Iterator<Item = &'a Finding>) -> String {

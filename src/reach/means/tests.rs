@@ -76,7 +76,7 @@ fn what_no_means_reach_is_refused_once_with_the_reason_of_each() {
     }
     let raised = Program { raised: Some(Raised::Capabilities), ..program(DYNAMIC) };
     let err = choose(&raised, Wanted::Auto).unwrap_err();
-    assert!(err.why().contains("LD_PRELOAD") && err.why().contains("only root may trace it"), "{err}");
+    assert!(err.why().contains("LD_PRELOAD") && err.why().contains("; and only root may trace"), "{err}");
     assert!(err.help().is_some());
 }
 
@@ -125,7 +125,10 @@ fn lengths_of_time_are_a_gap_only_where_the_monotonic_clock_may_be_faulted() {
     assert!(!of_lengths(&gaps(false)) && of_lengths(&gaps(true)));
     let texts: Vec<String> = gaps(false).into_iter().map(String::from).collect();
     assert!(
-        texts.contains(&"waits for an instant of the wall clock: they end by the machine's clock".to_owned()),
+        texts.contains(
+            &"waits for an instant of the wall clock: those that the kernel has end by the machine's clock"
+                .to_owned()
+        ),
         "{texts:?}"
     );
 }

@@ -3,7 +3,7 @@
 //! Whoever executes the program traces it for the moment of its exec. So a program whose rights its tracer does not have
 //! is out of reach: the kernel would take them from it, or refuse the tracer.
 
-use super::{Cover, Coverage, Part, Reach, attempted, native, subject};
+use super::{Cover, Coverage, Part, Reach, attempted, native};
 use crate::error::{Error, Result};
 use crate::reach::classify::Program;
 use crate::reach::elf::Kind;
@@ -21,10 +21,7 @@ impl Reach for Vdso {
         native(program)?;
         match program.raised {
             Some(raised) if !program.may_be_traced => {
-                let why = format!(
-                    "{} is {raised}, and only root may trace it when it is executed",
-                    subject(program)
-                );
+                let why = format!("only root may trace what is {raised}, when it is executed");
                 Err(Error::not_applied(attempted(program), why)
                     .remedy("run a copy without the bit or the capabilities, or run falseticker as root"))
             }
@@ -45,7 +42,7 @@ pub(super) fn without_shim(part: Part) -> Cover {
     const MACHINE: &str = "they show the machine's clock";
     match part {
         Part::SyscallReads | Part::RawReads => Cover::Not(MACHINE),
-        Part::Deadlines => Cover::Not("they end by the machine's clock"),
+        Part::Deadlines => Cover::Not("those that the kernel has end by the machine's clock"),
         Part::Timers => Cover::Not("they expire by the machine's clock"),
         Part::Lengths => Cover::Not("they last as long as the machine says"),
         Part::Settings => Cover::Not("they are not refused"),

@@ -42,10 +42,11 @@ this machine
 ";
     let text = machine(&[good(), limited()]);
     assert_eq!(text, expected, "\n{text}");
-    assert!(flaws(&[good()]).is_empty());
+    assert_eq!(missing(&[good(), limited()]), "");
+    let gone = Finding { state: State::Missing, ..good() };
     assert_eq!(
-        flaws(&[good(), limited()]),
-        expected.replace("  good     kernel         Linux 6.18.44, x86_64\n", "")
+        missing(&[gone, limited()]),
+        "this machine\n  missing  kernel         Linux 6.18.44, x86_64\n"
     );
 }
 

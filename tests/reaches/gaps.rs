@@ -1,0 +1,50 @@
+//! What `status` says not to be covered is the machine's, and all else the node's: as a program finds it.
+
+use libtest_mimic::Trial;
+
+use super::Means;
+use crate::harness::{Lab, Target, spec};
+
+/// What the program calls a part, and how `status` begins to name it.
+const PARTS: [(&str, &str); 5] = [
+    ("syscall", "clock reads by syscall()"),
+    ("raw", "clock reads by the syscall instruction"),
+    ("deadline", "waits for an instant of the wall clock"),
+    ("timer", "timers set to an instant of the wall clock"),
+    ("setting", "calls that set the machine's clock"),
+];
+
+pub fn trials() -> Vec<Trial> {
+    let of = |means: Means, libc: &'static str, flags: &'static [&'static str]| {
+        let how = if flags.is_empty() { "dynamic" } else { "static" };
+        let (program, package) = if libc == "musl" { ("musl-gcc", "musl-tools") } else { ("cc", "gcc") };
+        let sentence = "what is not covered is the machine's, as status says, and the rest the node's";
+        spec(format!("reaches: {} reaches {how} {libc}: {sentence}", means.name()))
+            .needs(program, package)
+            .shown_by(move |lab| {
+                as_status_says(lab, means, Target::new("parts").of(libc).flags(flags.iter().copied()))
+            })
+    };
+    vec![
+        of(Means::Preload, "glibc", &[]),
+        of(Means::Preload, "musl", &[]),
+        of(Means::Vdso, "glibc", &[]),
+        of(Means::Vdso, "glibc", &["-static"]),
+        of(Means::Vdso, "musl", &["-static"]),
+    ]
+}
+
+fn as_status_says(lab: &Lab, means: Means, target: Target) {
+    let flags = ["--jump", "-1h", "--reach", means.name()];
+    let mut live = lab.run("a", &flags, [target.path()]).live();
+    assert_eq!(live.line(), "up");
+    let process = lab.status("a")["processes"][0].clone();
+    assert_eq!(process["reach"], means.name(), "{process}");
+    let gaps = process["not_covered"].as_array().expect("a list");
+    live.say("");
+    for (part, name) in PARTS {
+        let is_gap = gaps.iter().any(|gap| gap.as_str().is_some_and(|gap| gap.starts_with(name)));
+        assert_eq!(live.line(), format!("{part} {}", if is_gap { "machine" } else { "node" }), "{process}");
+    }
+    assert_eq!(live.end(), 0);
+}
