@@ -9,6 +9,7 @@ mod armed;
 mod attach;
 mod bad_input;
 mod capture;
+mod choice;
 mod early;
 mod evidence;
 mod faults;
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         attach::trials(),
         evidence::trials(),
         pid_namespaces::trials(),
+        choice::trials(),
         freeze::trials(),
         traps::trials(),
         freezers::trials(),

@@ -6,6 +6,7 @@
 mod attach;
 pub mod base_dir;
 mod capture;
+mod choice;
 pub mod dir;
 mod escapes;
 mod evidence;
@@ -25,6 +26,7 @@ mod wait;
 
 pub use attach::attached_to;
 pub use base_dir::BaseDir;
+pub use choice::Choice;
 pub use dir::NodeDir;
 pub(crate) use evidence::waits_name;
 pub use files::Access;
@@ -73,6 +75,7 @@ use memory::Mapped;
 pub struct Node {
     dir: NodeDir,
     kind: Kind,
+    choice: Choice,
     page: Mapped<Page>,
     evidence: Mapped<Evidence>,
     /// Whether dropping this ends the node.
@@ -115,8 +118,13 @@ impl Node {
 
     /// Makes a node that stays; an error if there is one of that name.
     pub fn make(name: &NodeName, kind: Kind) -> Result<Node> {
+        Node::make_choosing(name, kind, &Choice::default())
+    }
+
+    /// The same; programs that the choice leaves out keep true time.
+    pub fn make_choosing(name: &NodeName, kind: Kind, choice: &Choice) -> Result<Node> {
         let base = BaseDir::find()?;
-        match make::make(&base, name, kind)? {
+        match make::make(&base, name, kind, choice)? {
             Some(dir) => Node::of_dir(dir),
             None => Err(Error::bad_input(format!("make node {name}"), "there is a node of that name")
                 .remedy(format!("choose another name, or falseticker remove {name}"))),
@@ -137,9 +145,10 @@ impl Node {
     /// The node that lives in a directory.
     pub fn of_dir(dir: NodeDir) -> Result<Node> {
         let kind = make::read_record(&dir)?.kind;
+        let choice = Choice::read(&dir)?;
         let page = memory::open_page(&dir)?;
         let evidence = memory::open_evidence(&dir)?;
-        Ok(Node { dir, kind, page, evidence, owned: false })
+        Ok(Node { dir, kind, choice, page, evidence, owned: false })
     }
 
     /// Its name.
@@ -155,6 +164,11 @@ impl Node {
     /// What it is.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// Which programs get its false clock.
+    pub fn choice(&self) -> &Choice {
+        &self.choice
     }
 
     /// The variables that put a process into the node. `LD_PRELOAD` keeps what `current` has of other libraries.
