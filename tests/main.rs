@@ -10,6 +10,7 @@ mod attach;
 mod bad_input;
 mod capture;
 mod choice;
+mod containers;
 mod early;
 mod evidence;
 mod faults;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         evidence::trials(),
         pid_namespaces::trials(),
         choice::trials(),
+        containers::trials(),
         freeze::trials(),
         traps::trials(),
         freezers::trials(),
