@@ -9,6 +9,8 @@ mod armed;
 mod attach;
 mod bad_input;
 mod capture;
+mod choice;
+mod containers;
 mod doctor;
 mod early;
 mod evidence;
@@ -63,6 +65,8 @@ fn main() -> ExitCode {
         attach::trials(),
         evidence::trials(),
         pid_namespaces::trials(),
+        choice::trials(),
+        containers::trials(),
         freeze::trials(),
         traps::trials(),
         freezers::trials(),

@@ -1,6 +1,8 @@
 //! `falseticker create NODE`.
 
-use falseticker::node::{Kind, MadeBy, NodeName};
+use std::ffi::OsString;
+
+use falseticker::node::{Choice, Kind, MadeBy, NodeName};
 use falseticker::{Node, Result};
 use serde_json::json;
 
@@ -10,7 +12,8 @@ const EXAMPLES: &str = "\
 Examples:
   falseticker create a                      then: run --node a -- COMMAND
   falseticker create db --share             programs that change user
-  falseticker create a --monotonic          for --clock all";
+  falseticker create a --monotonic          for --clock all
+  falseticker create a --skip sh            shells in it keep true time";
 
 /// Its flags.
 #[derive(Debug, clap::Args)]
@@ -31,6 +34,14 @@ pub struct Args {
     /// Pass clock_settime, adjtimex and the like on to the machine, not refuse them
     #[arg(long)]
     pub allow_settime: bool,
+
+    /// Give the false clock to COMMAND alone, a file's name or path; can be repeated
+    #[arg(long, value_name = "COMMAND", conflicts_with = "skip")]
+    pub only: Vec<OsString>,
+
+    /// Leave COMMAND out, which then reads true time; can be repeated
+    #[arg(long, value_name = "COMMAND")]
+    pub skip: Vec<OsString>,
 }
 
 /// Makes a node.
@@ -41,7 +52,8 @@ pub fn create(args: &Args) -> Result<Reply> {
         share: args.share,
         allow_settime: args.allow_settime,
     };
-    let node = Node::make(&args.node, kind)?;
+    let choice = Choice::of(&args.only, &args.skip)?;
+    let node = Node::make_choosing(&args.node, kind, &choice)?;
     let name = node.name();
     let text = format!("node {name}: created; run something in it: falseticker run --node {name} -- COMMAND");
     let json = json!({
@@ -50,6 +62,12 @@ pub fn create(args: &Args) -> Result<Reply> {
         "monotonic": kind.monotonic,
         "share": kind.share,
         "allow_settime": kind.allow_settime,
+        "only": shown(&choice.only()),
+        "skip": shown(&choice.skip()),
     });
     Ok(Reply::done(text, json))
+}
+
+fn shown(names: &[OsString]) -> Vec<String> {
+    names.iter().map(|name| name.to_string_lossy().into_owned()).collect()
 }

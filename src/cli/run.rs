@@ -20,6 +20,7 @@ Examples:
   falseticker run --node a -- redis-server                to be steered as a
   falseticker run --node a -- redis-cli TIME              in the same node
   falseticker run --node a --capture -- ./app             for --on-output
+  falseticker run --only etcd -- ./cluster.sh             that alone
   falseticker run --faketime '+1y x2' -- ./app            libfaketime's syntax
 
 The faults are in force at the program's first read. The program has the terminal, standard input and output; signals \
@@ -98,6 +99,14 @@ pub struct Args {
     #[arg(long)]
     pub strict_tree: bool,
 
+    /// Give the false clock to COMMAND alone, a file's name or path; can be repeated; fixed when the node is made
+    #[arg(long, value_name = "COMMAND", conflicts_with = "skip")]
+    pub only: Vec<OsString>,
+
+    /// Leave COMMAND out, which then reads true time; can be repeated; fixed when the node is made
+    #[arg(long, value_name = "COMMAND")]
+    pub skip: Vec<OsString>,
+
     /// Pass the program's output on, so that --on-output of other commands can wait for a line of it
     #[arg(long)]
     pub capture: bool,
@@ -126,6 +135,8 @@ impl Args {
             allow_settime: self.allow_settime,
             reach: self.reach.into(),
             strict_tree: self.strict_tree,
+            only: self.only.clone(),
+            skip: self.skip.clone(),
             capture: self.capture,
             clocks: self.clocks,
             faults: self.faults(),

@@ -161,6 +161,12 @@ impl NodeDir {
         self.path.join("evidence")
     }
 
+    /// Which programs get the false clock, where not all do.
+    #[must_use]
+    pub fn choice(&self) -> PathBuf {
+        self.path.join("choice")
+    }
+
     /// The node's copy of the shim.
     #[must_use]
     pub fn shim(&self) -> PathBuf {

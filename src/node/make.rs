@@ -9,6 +9,7 @@ use falseticker_page::layout::{self, FLAG_ALLOW_SETTIME, FLAG_MONOTONIC, PAGE_SI
 use serde::{Deserialize, Serialize};
 
 use super::capture::capture;
+use super::choice::Choice;
 use super::dir::NodeDir;
 use super::files::{Access, allocate_file, write_file};
 use super::memory::Mapped;
@@ -97,11 +98,17 @@ impl Kind {
 }
 
 /// Makes a node; `None` if there is one of that name.
-pub fn make(base: &super::BaseDir, name: &super::NodeName, kind: Kind) -> Result<Option<NodeDir>> {
+pub fn make(
+    base: &super::BaseDir,
+    name: &super::NodeName,
+    kind: Kind,
+    choice: &Choice,
+) -> Result<Option<NodeDir>> {
     let made = NodeDir::create(base, name, kind.access(), |dir| {
         let access = kind.access();
         make_page(dir, kind)?;
         make_evidence(dir, access)?;
+        choice.write(dir, access)?;
         write_file(&dir.shim(), SHIM, access.shim_mode())?;
         let record = Record {
             version: VERSION,

@@ -6,6 +6,7 @@
 mod attach;
 pub mod base_dir;
 mod capture;
+mod choice;
 pub mod dir;
 mod escapes;
 mod evidence;
@@ -25,6 +26,7 @@ mod wait;
 
 pub use attach::attached_to;
 pub use base_dir::BaseDir;
+pub use choice::Choice;
 pub use dir::NodeDir;
 pub(crate) use evidence::waits_name;
 pub use files::Access;
@@ -50,7 +52,7 @@ use crate::error::{Error, Result};
 use crate::fault::{Clocks, Fault, Suspend};
 use crate::freeze::{self, FreezeReport, Frozen};
 use crate::process::ProcessId;
-use crate::reach::Choice;
+use crate::reach;
 use crate::schedule::{Heal, Tables, add_fault, heal};
 use crate::suspend::{self, Suspended};
 use crate::trap;
@@ -75,6 +77,7 @@ use memory::Mapped;
 pub struct Node {
     dir: NodeDir,
     kind: Kind,
+    choice: Choice,
     page: Mapped<Page>,
     evidence: Mapped<Evidence>,
     /// Whether dropping this ends the node.
@@ -117,8 +120,13 @@ impl Node {
 
     /// Makes a node that stays; an error if there is one of that name.
     pub fn make(name: &NodeName, kind: Kind) -> Result<Node> {
+        Node::make_choosing(name, kind, &Choice::default())
+    }
+
+    /// The same; programs that the choice leaves out keep true time.
+    pub fn make_choosing(name: &NodeName, kind: Kind, choice: &Choice) -> Result<Node> {
         let base = BaseDir::find()?;
-        match make::make(&base, name, kind)? {
+        match make::make(&base, name, kind, choice)? {
             Some(dir) => Node::of_dir(dir),
             None => Err(Error::bad_input(format!("make node {name}"), "there is a node of that name")
                 .remedy(format!("choose another name, or falseticker remove {name}"))),
@@ -139,9 +147,10 @@ impl Node {
     /// The node that lives in a directory.
     pub fn of_dir(dir: NodeDir) -> Result<Node> {
         let kind = make::read_record(&dir)?.kind;
+        let choice = Choice::read(&dir)?;
         let page = memory::open_page(&dir)?;
         let evidence = memory::open_evidence(&dir)?;
-        Ok(Node { dir, kind, page, evidence, owned: false })
+        Ok(Node { dir, kind, choice, page, evidence, owned: false })
     }
 
     /// Its name.
@@ -157,6 +166,11 @@ impl Node {
     /// What it is.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// Which programs get its false clock.
+    pub fn choice(&self) -> &Choice {
+        &self.choice
     }
 
     /// The variables that put a process into the node. `LD_PRELOAD` keeps what `current` has of other libraries.
@@ -323,7 +337,7 @@ impl Node {
 
     /// Notes who is the parent of one of the node's first processes, and of what that leaves behind; `looks_after` if
     /// Writes down by which means a first process is to be reached.
-    pub(crate) fn note_choice(&self, root: ProcessId, choice: &Choice) -> Result<()> {
+    pub(crate) fn note_choice(&self, root: ProcessId, choice: &reach::Choice) -> Result<()> {
         make::change_record(&self.dir, |record| {
             record.choices.retain(|known| known.root.is_alive());
             record.choices.push(Chosen { root, reach: choice.means, why: choice.why.clone() });

@@ -3,6 +3,7 @@
 //! The types here are what `--json` prints: names are stable, times are in nanoseconds, `_ns` instants are the host's
 //! CLOCK_MONOTONIC.
 
+use std::ffi::OsString;
 use std::sync::atomic::Ordering;
 
 use falseticker_page::change::{Change, Kind as ChangeKind};
@@ -46,6 +47,10 @@ pub struct Status {
     pub share: bool,
     /// Whether its programs may set the host's clocks.
     pub allow_settime: bool,
+    /// The programs that alone get its false clock (`--only`).
+    pub only: Vec<String>,
+    /// The programs that do not get it (`--skip`).
+    pub skip: Vec<String>,
     /// The moment, on the host's CLOCK_MONOTONIC.
     pub now_ns: i64,
     /// By how much the host's wall clock was stepped since the schedules in force were published; they follow at the
@@ -150,6 +155,8 @@ pub fn status(node: &Node) -> Result<Status> {
         monotonic: node.kind.monotonic,
         share: node.kind.share,
         allow_settime: node.kind.allow_settime,
+        only: shown(&node.choice.only()),
+        skip: shown(&node.choice.skip()),
         now_ns: now.as_nanos(),
         host_step_ns: host_step(&tables, &captured, now),
         clocks: Clocks {
@@ -162,7 +169,7 @@ pub fn status(node: &Node) -> Result<Status> {
         trap: trap::status(node),
         choices: choices(node)?,
         processes: processes(node, &members, &pauses, &tables, &changes),
-        not_reached: not_reached(&members),
+        not_reached: not_reached(node, &members),
         refused_settings: node.evidence.header.refused_settings.load(Ordering::Relaxed),
         changes,
     })
@@ -205,6 +212,10 @@ fn clock(tables: &Tables, captured: &Captured, clock: Clock, now: HostInstant) -
     let rate = if is_true { Rate::TRUE } else { segment.rate };
     let state = if is_true { "true" } else { "faulted" };
     ClockStatus { shows, offset_ns: offset, rate_ppm: rate.as_ppm(), state }
+}
+
+fn shown(names: &[OsString]) -> Vec<String> {
+    names.iter().map(|name| name.to_string_lossy().into_owned()).collect()
 }
 
 /// What is known of the changes in these tables.

@@ -47,6 +47,8 @@ pub fn rows(evidence: &Evidence, from: HostInstant) -> impl Iterator<Item = Row>
 pub enum Arrival {
     /// It is reached.
     Reached,
+    /// The node's choice leaves it out, so that nothing will tell of it.
+    LeftOut,
     /// All rows were taken when some process came: it may have been this one.
     NoRoom,
     /// There is no sign of it.

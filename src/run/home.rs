@@ -1,7 +1,7 @@
 //! The node that a program is to run in: joined or made, and gone again if the program never starts.
 
 use crate::error::{Error, Result};
-use crate::node::{Applied, BaseDir, Kind, MadeBy, Node, NodeDir, NodeName};
+use crate::node::{Applied, BaseDir, Choice, Kind, MadeBy, Node, NodeDir, NodeName};
 
 use super::Request;
 
@@ -16,8 +16,8 @@ pub struct Home {
 }
 
 impl Home {
-    /// The node that is asked for.
-    pub fn enter(request: &Request) -> Result<Self> {
+    /// The node that is asked for, in which this choice is made.
+    pub fn enter(request: &Request, choice: &Choice) -> Result<Self> {
         for fault in &request.faults {
             fault.check(request.clocks, false)?;
         }
@@ -28,25 +28,27 @@ impl Home {
             allow_settime: request.allow_settime,
         };
         let Some(name) = &request.node else {
-            return Home::make(&own_name()?, kind);
+            return Home::make(&own_name()?, kind, choice);
         };
         match NodeDir::open(&BaseDir::find()?, name) {
-            Ok(dir) => Home::join(dir, request),
+            Ok(dir) => Home::join(dir, request, choice),
             // Another `run` may have made it meanwhile.
-            Err(_) => Home::make(name, kind).or_else(|why| match NodeDir::open(&BaseDir::find()?, name) {
-                Ok(dir) => Home::join(dir, request),
-                Err(_) => Err(why),
-            }),
+            Err(_) => {
+                Home::make(name, kind, choice).or_else(|why| match NodeDir::open(&BaseDir::find()?, name) {
+                    Ok(dir) => Home::join(dir, request, choice),
+                    Err(_) => Err(why),
+                })
+            }
         }
     }
 
-    fn make(name: &NodeName, kind: Kind) -> Result<Self> {
-        let node = Node::make(name, kind)?;
+    fn make(name: &NodeName, kind: Kind, choice: &Choice) -> Result<Self> {
+        let node = Node::make_choosing(name, kind, choice)?;
         let mine = Some(node.dir().clone());
         Ok(Home { node, mine, made: true })
     }
 
-    fn join(dir: NodeDir, request: &Request) -> Result<Self> {
+    fn join(dir: NodeDir, request: &Request, choice: &Choice) -> Result<Self> {
         let node = Node::of_dir(dir)?;
         let kind = node.kind();
         for (asked, is, flag) in [
@@ -61,6 +63,9 @@ impl Home {
                     node.name()
                 )));
             }
+        }
+        if !choice.is_everything() && choice != node.choice() {
+            return Err(other_choice(&node, choice));
         }
         Ok(Home { node, mine: None, made: false })
     }
@@ -89,6 +94,28 @@ impl Drop for Home {
             tracing::warn!("{why}");
         }
     }
+}
+
+/// The choice among programs that is asked for; in a node that is there already, that node's, if none is.
+pub fn choice(request: &Request) -> Result<Choice> {
+    let asked = Choice::of(&request.only, &request.skip)?;
+    match &request.node {
+        Some(name) if asked.is_everything() => {
+            NodeDir::open(&BaseDir::find()?, name).map_or(Ok(asked), |dir| Choice::read(&dir))
+        }
+        _ => Ok(asked),
+    }
+}
+
+fn other_choice(node: &Node, asked: &Choice) -> Error {
+    let name = node.name();
+    let made = match node.choice() {
+        all if all.is_everything() => "without a choice among programs".to_owned(),
+        choice => format!("with {choice}"),
+    };
+    Error::bad_input(format!("run in node {name} with {asked}"), format!("that node was made {made}")).remedy(
+        format!("leave --only and --skip out, choose another name, or falseticker remove {name} first"),
+    )
 }
 
 /// A name that no other `run` takes while this one lives.

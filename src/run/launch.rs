@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -25,6 +26,7 @@ use super::message::{LENGTH, Message};
 use super::signals;
 use super::target::{ROOT_VARIABLE, Target, become_program, set};
 use crate::error::{Error, ErrorKind, Result};
+use crate::node;
 use crate::process::{PidFd, ProcessId};
 use crate::reach::{self, Choice, Means, Program, Wanted};
 use crate::{HostInstant, host_clock, raw};
@@ -32,37 +34,55 @@ use crate::{HostInstant, host_clock, raw};
 /// The shell that execvp gives a file to that the kernel does not know.
 const SHELL: &str = "/bin/sh";
 
-/// A command that can be reached.
+/// A command that can be reached, or need not be.
 #[derive(Debug)]
 pub struct Command {
     words: Vec<OsString>,
     program: Program,
     wanted: Wanted,
-    choice: Choice,
+    /// By which means it is reached, and why; `None` if the node's choice among programs leaves it out.
+    choice: Option<Choice>,
 }
 
 impl Command {
     /// Finds and examines what the words name; refuses what cannot run with a false clock.
-    pub fn examine(words: &[OsString], wanted: Wanted) -> Result<Self> {
+    pub fn examine(words: &[OsString], wanted: Wanted, programs: &node::Choice) -> Result<Self> {
         let Some(first) = words.first() else {
             return Err(Error::bad_input("run a command", "none is given")
                 .remedy("write it last, as in: falseticker run -- date"));
         };
         let path = reach::resolve(first, std::env::var_os("PATH").as_deref())?;
         let program = reach::classify(&path)?;
-        let choice = reach::choose(&program, wanted)?;
-        Ok(Command { words: words.to_vec(), program, wanted, choice })
+        let mut command = Command { words: words.to_vec(), program, wanted, choice: None };
+        if command.is_among(programs) {
+            command.choice = Some(reach::choose(&command.program, wanted)?);
+        }
+        Ok(command)
     }
 
-    /// By which means it is reached, and why.
-    pub fn choice(&self) -> &Choice {
-        &self.choice
+    /// By which means it is reached, and why; `None` if it is left out.
+    pub fn choice(&self) -> Option<&Choice> {
+        self.choice.as_ref()
+    }
+
+    /// Whether a choice among programs selects what is executed.
+    fn is_among(&self, programs: &node::Choice) -> bool {
+        let (executed, _) = self.exec_words();
+        let file = &self.program.file;
+        let canonical = file.canonicalize().unwrap_or_else(|_| file.clone());
+        programs.selects_any(&[Path::new(&executed), file, &canonical])
+    }
+
+    fn means(&self) -> Option<Means> {
+        self.choice.as_ref().map(|choice| choice.means)
     }
 
     /// How much it matters to follow its execs.
     fn need(&self, strict: bool) -> Need {
-        match (self.choice.means, self.wanted) {
-            (Means::Vdso, _) => Need::Program,
+        match (self.means(), self.wanted) {
+            (Some(Means::Vdso), _) => Need::Program,
+            // It needs nothing for itself, and without that nobody would be reached.
+            (None, Wanted::Vdso) => Need::Program,
             _ if strict => Need::Program,
             (_, Wanted::Preload) => Need::None,
             _ => Need::Children,
@@ -72,7 +92,11 @@ impl Command {
     /// Whether the shim is put into its environment, for itself or for those that it executes: but not where it would be in
     /// the way.
     fn is_preloaded(&self) -> bool {
-        self.choice.means == Means::Preload || (self.wanted == Wanted::Auto && self.program.loader.is_none())
+        match self.means() {
+            Some(Means::Preload) => true,
+            Some(_) => self.wanted == Wanted::Auto && self.program.loader.is_none(),
+            None => self.wanted != Wanted::Vdso,
+        }
     }
 
     /// As it was given.
@@ -201,7 +225,7 @@ impl Birth<'_> {
         let target = ProcessId::of(pid).ok_or_else(lost)?;
         let handle = PidFd::open(target)?.ok_or_else(lost)?;
         self.home.node.add_root(target)?;
-        self.home.node.note_choice(target, self.command.choice())?;
+        self.command.choice().map(|choice| self.home.node.note_choice(target, choice)).transpose()?;
         self.home.node.add_keeper(keeper, self.home.is_made_here())?;
         self.home.entrust();
         host_clock::sleep_until_all_show(self.not_before);

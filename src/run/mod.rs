@@ -76,6 +76,11 @@ pub struct Request {
     pub reach: Wanted,
     /// Whether the program ends when something below it would read the true clock.
     pub strict_tree: bool,
+    /// The programs that alone get the false clock, by name or path; all where this and `skip` are empty. Fixed when the node is
+    /// made.
+    pub only: Vec<OsString>,
+    /// The programs that do not get it.
+    pub skip: Vec<OsString>,
     /// Whether the program's output is passed on by falseticker, so that triggers can listen to it.
     pub capture: bool,
     /// The clocks that the faults touch.
@@ -91,9 +96,11 @@ pub struct Request {
 ///
 /// For a process that has one thread, and has nothing else to do with signals and children.
 pub fn run(request: &Request) -> Result<u8> {
-    let command = Command::examine(&request.command, request.reach)?;
+    let choice = home::choice(request)?;
+    let command = Command::examine(&request.command, request.reach, &choice)?;
+    let is_chosen = command.choice().is_some();
     let report = request.report.as_deref().map(ReportFile::open).transpose()?;
-    let mut home = Home::enter(request)?;
+    let mut home = Home::enter(request, &choice)?;
     let applied = home.apply(request)?;
     let in_force = applied.iter().map(|applied| applied.at).max().unwrap_or(HostInstant::MIN);
     let evidence = home.node.evidence();
@@ -108,7 +115,7 @@ pub fn run(request: &Request) -> Result<u8> {
         How { captured: request.capture, strict: request.strict_tree },
     )?;
     let (program, keeper) = (launched.target.id(), launched.keeper);
-    let mut supervisor = Supervisor::new(launched, &home.node, from, unseated)?;
+    let mut supervisor = Supervisor::new(launched, &home.node, is_chosen, from, unseated)?;
     let Some(file) = report else {
         let end = supervisor.until_end();
         finish(&home, keeper, refused);
@@ -153,7 +160,7 @@ fn verdict(command: &Command, end: End) -> Result<u8> {
         return Err(help.map_or(error.clone(), |help| error.remedy(help)));
     }
     match end.arrival {
-        Arrival::Reached => Ok(code),
+        Arrival::Reached | Arrival::LeftOut => Ok(code),
         Arrival::NoRoom => {
             tracing::warn!("whether {name} was reached is not known: the node's evidence file was full");
             Ok(code)
@@ -226,12 +233,15 @@ fn tell(command: &Command, home: &Home, started: &Started, end: &End, seen: &Sig
         ended: now(host_clock::realtime()),
         ended_ns: host_clock::monotonic().as_nanos(),
         exit: end.outcome,
-        reach: if end.arrival == Arrival::Reached {
-            command.choice().means.reach().name()
-        } else {
-            "unknown"
+        reach: match (end.arrival, command.choice()) {
+            (Arrival::Reached, Some(choice)) => choice.means.reach().name(),
+            (Arrival::Reached, None) => "by exec",
+            (Arrival::LeftOut, _) => "left out",
+            (Arrival::NoRoom | Arrival::Unknown, _) => "unknown",
         },
-        reach_why: command.choice().why.clone(),
+        reach_why: command
+            .choice()
+            .map_or_else(|| format!("left out by {}", node.choice()), |choice| choice.why.clone()),
         processes: all.into_iter().filter_map(process).collect(),
         without_row: evidence.header.unseated.load(Ordering::Relaxed),
         refused_settings: evidence.header.refused_settings.load(Ordering::Relaxed),

@@ -38,7 +38,8 @@ pub struct Report {
     pub ended_ns: i64,
     /// How it ended.
     pub exit: Outcome,
-    /// By which means it was reached, `preload` or `vdso`; `unknown` when nobody can say.
+    /// By which means it was reached, `preload` or `vdso`; `left out` by `--only` or `--skip`, unless it became another
+    /// program that was reached (`by exec`); `unknown` when nobody can say.
     pub reach: &'static str,
     /// Why by these.
     pub reach_why: String,

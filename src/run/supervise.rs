@@ -3,7 +3,7 @@
 //! What must hold:
 //! - A stop by the terminal stops `run` too, or the shell would never get its prompt back; a freeze does not.
 //! - If the keeper is killed the program is this process's child, and is waited for as such.
-//! - A program that does not load the shim in time is killed, unless it was stopped meanwhile.
+//! - A program that does not load the shim in time is killed, unless it was stopped meanwhile, or the node's choice leaves it out.
 
 use std::os::fd::AsRawFd;
 
@@ -58,6 +58,8 @@ pub struct Supervisor<'a> {
     node: &'a Node,
     from: HostInstant,
     unseated: u64,
+    /// Whether it is to load the shim.
+    is_chosen: bool,
     arrival: Arrival,
     due: HostInstant,
     overdue: bool,
@@ -74,13 +76,20 @@ pub struct Supervisor<'a> {
 
 impl<'a> Supervisor<'a> {
     /// `from` is when it was started, and `unseated` how many processes had then found no row.
-    pub fn new(launched: Launched, node: &'a Node, from: HostInstant, unseated: u64) -> Result<Self> {
+    pub fn new(
+        launched: Launched,
+        node: &'a Node,
+        is_chosen: bool,
+        from: HostInstant,
+        unseated: u64,
+    ) -> Result<Self> {
         Ok(Supervisor {
             launched,
             signals: Signals::open()?,
             node,
             from,
             unseated,
+            is_chosen,
             arrival: Arrival::Unknown,
             due: host_clock::monotonic().saturating_add(ARRIVAL_LIMIT),
             overdue: false,
@@ -105,6 +114,9 @@ impl<'a> Supervisor<'a> {
             )
         })?;
         self.look();
+        if self.arrival == Arrival::Unknown && !self.is_chosen {
+            self.arrival = Arrival::LeftOut;
+        }
         self.drain();
         let asked_for = matches!(outcome, Outcome::Signal(signal) if self.received & bit(signal) != 0);
         let stopped_for = self.launched.spare.heard();
@@ -130,7 +142,7 @@ impl<'a> Supervisor<'a> {
             let keeper = crate::process::PidFd::open(self.launched.keeper)?;
             keeper.map(|keeper| keeper.signal(Signal::SIGCONT)).transpose()?;
         }
-        if self.outcome.is_none() && self.arrival == Arrival::Unknown {
+        if self.is_expected() {
             self.look();
             if self.arrival == Arrival::Unknown && now >= self.due {
                 self.give_up(now)?;
@@ -142,7 +154,7 @@ impl<'a> Supervisor<'a> {
     /// Waits for a signal, a message, or the program's end.
     fn poll(&self) -> Result<[bool; 3]> {
         use std::os::fd::AsFd;
-        let waits_for_arrival = self.outcome.is_none() && self.arrival == Arrival::Unknown && !self.overdue;
+        let waits_for_arrival = self.is_expected() && !self.overdue;
         let limit = match self.nudge {
             Some(at) if self.kept => Some(at.saturating_since(host_clock::monotonic())),
             _ => waits_for_arrival.then_some(PACE),
@@ -289,8 +301,16 @@ impl<'a> Supervisor<'a> {
         }
     }
 
+    /// Whether it has still to tell that its clock is false. One that is left out may do so too: once it executes another program.
+    fn is_expected(&self) -> bool {
+        self.outcome.is_none() && self.arrival == Arrival::Unknown && self.is_chosen
+    }
+
     fn give_up(&mut self, now: HostInstant) -> Result<()> {
-        if self.is_stopped() {
+        if !self.node.choice().selects_process(self.launched.target.id()) {
+            // It has executed another program since, before the shim was loaded: one that is left out.
+            self.is_chosen = false;
+        } else if self.is_stopped() {
             self.due = now.saturating_add(ARRIVAL_LIMIT);
         } else if !self.overdue {
             self.overdue = true;

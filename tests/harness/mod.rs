@@ -4,6 +4,7 @@ mod beats;
 mod blocked;
 pub mod cgroups;
 mod command;
+pub mod container;
 mod lab;
 mod live;
 mod probe;

@@ -17,6 +17,8 @@ pub mod sync;
 #[cfg(not(loom))]
 pub mod change;
 #[cfg(not(loom))]
+pub mod choice;
+#[cfg(not(loom))]
 pub mod detour;
 #[cfg(not(loom))]
 pub mod evidence;

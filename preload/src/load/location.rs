@@ -13,7 +13,7 @@ use super::refuse::Why;
 use crate::sys;
 
 /// The longest path, as PATH_MAX.
-const PATH: usize = 4096;
+pub const PATH: usize = 4096;
 
 /// A path that is put together on the stack.
 pub struct Path {

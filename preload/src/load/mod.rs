@@ -1,5 +1,5 @@
 //! What happens once, at load: the true clock is found, the page and the evidence file are mapped, a row is taken,
-//! the vDSO is detoured, the fork hook is set.
+//! the vDSO is detoured, the fork hook is set. In a program that the node's choice leaves out, nothing of it.
 //!
 //! What must hold: it works before the library is relocated (an IFUNC resolver may read the clock first) and from any
 //! thread; whoever comes while another is at it gets true time; a failure leaves the program as without the shim,
@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 // Sound because the wiped page is this library's own, and everything else is in the files beside.
 
+mod choice;
 mod files;
 mod fork;
 mod location;
@@ -32,8 +33,8 @@ static CONSTRUCTOR: extern "C" fn() = construct;
 
 extern "C" fn construct() {
     ensure();
-    fork::watch();
     if STATE.page().is_some() {
+        fork::watch();
         wait::learn_libc();
     }
 }
@@ -61,8 +62,13 @@ fn load() {
     let known = vdso.as_ref().map_or(0, Vdso::clock_gettime);
     let host = if known == 0 { by_system_call as *const () as usize } else { known };
     STATE.clock_gettime.store(host, Ordering::Relaxed);
-    let page = match location::with_directory(files::map) {
-        Ok(page) => page,
+    let chosen = |mut directory| match choice::selects(&mut directory)? {
+        true => files::map(directory).map(Some),
+        false => Ok(None),
+    };
+    let page = match location::with_directory(chosen) {
+        Ok(Some(page)) => page,
+        Ok(None) => return,
         Err(why) => {
             refuse::first_process(why);
             return;

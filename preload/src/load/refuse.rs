@@ -14,6 +14,10 @@ pub enum Why {
     NoLocation,
     /// The page cannot be opened or mapped.
     NoPage(i32),
+    /// The choice among programs cannot be read.
+    NoChoice(i32),
+    /// It is none.
+    NotAChoice,
     /// Another file system.
     NotOnTmpfs,
     /// Too short, or of a size that its version does not have.
@@ -30,6 +34,8 @@ impl Why {
             Why::NoProc(_) => b"/proc is not readable in it\n  help: mount /proc there\n",
             Why::NoLocation => b"the shim does not find the node's directory in /proc/self/maps\n  help: make the directory visible to the program\n",
             Why::NoPage(_) => b"the node's page cannot be opened\n  help: does the program run as another user? then create the node with --share\n",
+            Why::NoChoice(_) => b"the node's choice among programs cannot be read\n  help: does the program run as another user? then create the node with --share\n",
+            Why::NotAChoice => b"the node's choice among programs is corrupt\n  help: remove the node and make it anew\n",
             Why::NotOnTmpfs => b"the node's page is not on tmpfs\n  help: set FALSETICKER_DIR to a directory on tmpfs\n",
             Why::Size => b"the node's page is truncated\n  help: remove the node and make it anew\n",
             Why::NotAPage => b"the node's page is corrupt\n  help: remove the node and make it anew\n",
@@ -50,7 +56,7 @@ pub fn first_process(why: Why) {
     }
     sys::write_stderr(b"falseticker: cannot reach the program: ");
     sys::write_stderr(why.text());
-    if let Why::NoProc(errno) | Why::NoPage(errno) = why {
+    if let Why::NoProc(errno) | Why::NoPage(errno) | Why::NoChoice(errno) = why {
         let number =
             [b'0' + (errno / 100 % 10) as u8, b'0' + (errno / 10 % 10) as u8, b'0' + (errno % 10) as u8];
         sys::write_stderr(b"  the kernel's errno: ");

@@ -147,6 +147,14 @@ pub fn read(fd: &Fd, into: &mut [u8]) -> Result<usize, i32> {
     }
 }
 
+/// Reads where a symbolic link leads, into as much as there is room; its length.
+pub fn read_link(path: &CStr, into: &mut [u8]) -> Result<usize, i32> {
+    // SAFETY: the path is a live string that ends in NUL; the kernel writes at most `len` bytes to the live buffer.
+    check(unsafe {
+        syscall4(nr::READLINKAT, AT_FDCWD, path.as_ptr() as usize, into.as_mut_ptr() as usize, into.len())
+    })
+}
+
 /// Writes at `offset`; may be short.
 ///
 /// # Safety

@@ -73,6 +73,9 @@ fn header(status: &Status) -> String {
     said.extend(status.monotonic.then(|| "monotonic".to_owned()));
     said.extend(status.share.then(|| "shared".to_owned()));
     said.extend(status.allow_settime.then(|| "may set the machine's clock".to_owned()));
+    for (is, names) in [("only", &status.only), ("all but", &status.skip)] {
+        said.extend((!names.is_empty()).then(|| format!("{is} {}", cut(&names.join(", "), 40))));
+    }
     if let Some(pause) = &status.frozen {
         let mut frozen = format!("frozen, {}", held(pause));
         if let Some(since) = pause.since_ns {
@@ -299,12 +302,20 @@ fn evidence(process: &ProcessStatus, in_force: &[u32]) -> String {
 }
 
 fn escaped(status: &Status) -> String {
-    if status.not_reached.is_empty() {
-        return String::new();
+    let (chosen, left_out): (Vec<&Escaped>, Vec<&Escaped>) =
+        status.not_reached.iter().partition(|process| process.chosen);
+    let mut text = String::new();
+    if !chosen.is_empty() {
+        text.push_str(&format!("  not reached, and reading true time: {}\n", chosen.len()));
     }
-    let mut text = format!("  not reached, and reading true time: {}\n", status.not_reached.len());
-    for Escaped { pid, command, why } in &status.not_reached {
+    for Escaped { pid, command, why, .. } in chosen {
         text.push_str(&folded(&format!("{pid} {}: {why}", cut(command, 30)), 4, 6, WIDTH));
+    }
+    if !left_out.is_empty() {
+        text.push_str(&format!("  left out, and reading true time: {}\n", left_out.len()));
+    }
+    for Escaped { pid, command, .. } in left_out {
+        text.push_str(&format!("    {pid} {}\n", cut(command, 60)));
     }
     text
 }

@@ -69,6 +69,8 @@ pub struct Escaped {
     pub pid: i32,
     /// Its command line.
     pub command: String,
+    /// Whether it should be reached: the node's choice does not leave it out.
+    pub chosen: bool,
     /// Why, as far as can be told.
     pub why: String,
 }
@@ -189,12 +191,12 @@ fn command_of(process: &Process) -> String {
 }
 
 /// The others, each with why.
-pub(super) fn not_reached(members: &Members) -> Vec<Escaped> {
+pub(super) fn not_reached(node: &Node, members: &Members) -> Vec<Escaped> {
     let escaped = members.all.iter().filter(|process| !members.reached.contains_key(&process.id.pid));
-    let why = |process: &Process| Escaped {
-        pid: process.id.pid,
-        command: command_of(process),
-        why: escapes::why(process),
+    let why = |process: &Process| {
+        let chosen = node.choice.selects_process(process.id);
+        let why = if chosen { escapes::why(process) } else { format!("left out by {}", node.choice) };
+        Escaped { pid: process.id.pid, command: command_of(process), chosen, why }
     };
     escaped.map(why).collect()
 }

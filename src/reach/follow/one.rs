@@ -86,6 +86,9 @@ pub(super) fn begun(stopped: &mut Stopped, pid: i32, charge: &Charge) {
 /// Reaches a program that stands before its first instruction, unless the shim gets into it by itself.
 fn reach(stopped: &mut Stopped, process: ProcessId, charge: &Charge) -> Result<()> {
     const USER_CODE_64: u64 = 0x33;
+    if !charge.node.choice().selects_process(process) {
+        return Ok(());
+    }
     let registers = stopped.registers()?;
     if registers.cs != USER_CODE_64 {
         let why = "it is a 32-bit program, and falseticker is 64-bit";

@@ -28,6 +28,8 @@ fn status() -> Status {
         monotonic: false,
         share: true,
         allow_settime: false,
+        only: vec![],
+        skip: vec![],
         now_ns: 60_000_000_000,
         host_step_ns: None,
         clocks: Clocks {
@@ -84,8 +86,10 @@ fn status() -> Status {
         not_reached: vec![Escaped {
             pid: 77,
             command: "./static".to_owned(),
+            chosen: true,
             why: "it is statically linked".to_owned(),
         }],
+
         refused_settings: 4,
     }
 }
@@ -154,6 +158,25 @@ fn what_the_means_do_not_cover_is_said_once_for_all_of_which_it_is_true() {
 /// What is said below the table of processes.
 fn of_text(text: &str) -> String {
     text.lines().skip_while(|line| !line.contains("not covered")).map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn programs_that_are_left_out_are_told_apart_from_those_that_escape() {
+    let left_out = |pid, command: &str| Escaped {
+        pid,
+        command: command.to_owned(),
+        chosen: false,
+        why: "left out by --skip sh --skip sleep".to_owned(),
+    };
+    let mut status = Status { skip: vec!["sh".to_owned(), "sleep".to_owned()], ..status() };
+    status.not_reached.extend([left_out(7, "sh -c ./static"), left_out(8, "sleep 60")]);
+    let text = of(&status);
+    assert!(text.starts_with("node a: made by run; shared; all but sh, sleep\n"), "{text}");
+    let end = "  not reached, and reading true time: 1\n    77 ./static: it is statically linked\n  \
+               left out, and reading true time: 2\n    7 sh -c ./static\n    8 sleep 60\n";
+    assert!(text.ends_with(end), "{text}");
+    let only = Status { skip: vec![], only: vec!["etcd".to_owned()], ..status };
+    assert!(of(&only).starts_with("node a: made by run; shared; only etcd\n"));
 }
 
 #[test]
