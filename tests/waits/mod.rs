@@ -10,6 +10,7 @@ mod left;
 pub mod starved;
 mod table;
 pub mod waiter;
+mod woken;
 
 use falseticker::{Clock, HostInstant, Node, NodeInstant, Span, host_clock};
 use libtest_mimic::Trial;
@@ -39,6 +40,10 @@ pub fn trials() -> Vec<Trial> {
         trials.push(
             of("what is left of waits and timers is in the node's time")
                 .shown_by(move |lab| left::show(lab, libc)),
+        );
+        trials.push(
+            of("who is woken from a wait for a length of time sees the change")
+                .shown_by(move |lab| woken::show(lab, libc)),
         );
         for column in &COLUMNS {
             let sentence = format!("every call ends when the node's clock is there: {}", column.name);

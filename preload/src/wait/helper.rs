@@ -20,7 +20,7 @@ use falseticker_page::evidence::{Followed, Waits};
 use falseticker_page::latch::Word;
 use falseticker_page::layout::Page;
 
-use super::kick::{self, Met};
+use super::kick::{self, Left, Met};
 use super::registry::Refreshed;
 use crate::abi::clock;
 use crate::arch::thread;
@@ -149,8 +149,11 @@ fn watch(page: &Page, met: &mut Met) -> ! {
             }
         }
         if waiters.are_due() {
-            let any = kick::wake(page, met) || seen == 0;
-            waiters = if any { waiters.go_on(i64::MAX) } else { Rounds::NONE };
+            waiters = match kick::wake(page, met) {
+                Left::UntilShown(at) => Rounds { next: at.as_nanos(), gone: 0 },
+                Left::Nobody if seen != 0 => Rounds::NONE,
+                _ => waiters.go_on(i64::MAX),
+            };
         }
         if POKED.swap(0, Ordering::AcqRel) != 0 || changed || timers.are_due() {
             let next = timer::update_all(page);

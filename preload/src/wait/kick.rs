@@ -13,9 +13,12 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use falseticker_page::layout::Page;
 use falseticker_page::seat;
+use falseticker_page::time::{HostInstant, Span};
 
-use super::Object;
 use super::registry::{Entry, Refreshed, entries};
+use super::{Object, due};
+use crate::abi::clock;
+use crate::read::host_instant;
 use crate::sys::{self, futex};
 
 /// Puts all deadlines where they now are, after the page's word was looked at: what became of them altogether.
@@ -32,11 +35,28 @@ pub fn refresh(page: &Page) -> Refreshed {
     all
 }
 
-/// Wakes the waiters whose deadline has moved since they began; whether there are any that may not have looked at it.
-pub fn wake(page: &Page, met: &mut Met) -> bool {
+/// Who is to be woken again after a round.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// Nobody.
+    Nobody,
+    /// Whoever may not have looked at its deadline yet.
+    Some,
+    /// Whoever was left to sleep until this instant, when the change takes effect.
+    UntilShown(HostInstant),
+}
+
+/// Wakes the waiters whose deadline has moved since they began.
+pub fn wake(page: &Page, met: &mut Met) -> Left {
     met.clear();
-    let mut any = false;
+    let (mut any, mut is_ahead) = (false, false);
+    let now = host_instant(clock::MONOTONIC);
+    let ahead = now.and_then(|now| due::until_change(page, now)).filter(|ahead| *ahead > Span::ZERO);
     for entry in entries().filter(|entry| entry.has_moved()) {
+        if ahead.is_some() && entry.is_for_a_length() {
+            is_ahead = true;
+            continue;
+        }
         // What was right when the change was published may be far off now that it has taken effect.
         let is_steady = entry.renew(|deadline| deadline.due(page));
         let has_looked = wake_waiter(entry, met) && is_steady;
@@ -45,7 +65,11 @@ pub fn wake(page: &Page, met: &mut Met) -> bool {
         }
         any |= !has_looked;
     }
-    any
+    match now.zip(ahead).filter(|_| is_ahead) {
+        Some((now, ahead)) => Left::UntilShown(now.saturating_add(ahead)),
+        None if any => Left::Some,
+        None => Left::Nobody,
+    }
 }
 
 /// Wakes a waiter; whether it surely slept, and so looks at its deadline now: where nobody else sleeps on its word.

@@ -51,6 +51,9 @@ pub enum Early {
     Again = 0,
     /// End it as if woken: a signal that came meanwhile went to others, so the program must look itself.
     Spurious = 1,
+    /// The same of a wait for a length of time. Its program computes what is left of that by its clock, and so is not woken before
+    /// that shows the change: between its read and its next wait the change would come, and the wait be too long by it.
+    SpuriousOnceShown = 2,
 }
 
 /// What is waited on, as far as a waker needs to know.
@@ -159,7 +162,7 @@ impl Wait {
                 return result;
             }
             errno::set(before);
-            if self.early == Early::Spurious {
+            if self.early != Early::Again {
                 return spurious;
             }
         }

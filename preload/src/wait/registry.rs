@@ -196,6 +196,11 @@ impl Entry {
         self.stack.load(Ordering::Relaxed)
     }
 
+    /// Whether the waiter is to be woken only when its clock shows the change.
+    pub fn is_for_a_length(&self) -> bool {
+        unpack(self.how.load(Ordering::Relaxed)).2 == Early::SpuriousOnceShown
+    }
+
     /// Whether the waiter is to be woken.
     pub fn has_moved(&self) -> bool {
         self.word.opened_by().is_some() && self.moved.load(Ordering::Relaxed) != 0
@@ -273,7 +278,11 @@ fn unpack(how: u64) -> (Clock, Measure, Early) {
     };
     let id = (how >> 32) as i32;
     let measure = if (how >> 8) as u8 == 0 { Measure::Host(id) } else { Measure::Node(id) };
-    let early = if (how >> 16) as u8 == Early::Again as u8 { Early::Again } else { Early::Spurious };
+    let early = match (how >> 16) as u8 {
+        0 => Early::Again,
+        1 => Early::Spurious,
+        _ => Early::SpuriousOnceShown,
+    };
     (clock, measure, early)
 }
 

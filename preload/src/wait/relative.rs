@@ -91,7 +91,8 @@ impl Relative {
 impl Relative {
     /// Waits on a futex by `real`, which is given an instant of the host's CLOCK_MONOTONIC.
     pub fn on_object(&self, object: Object, real: impl Fn(*const Timespec) -> isize) -> isize {
-        let (deadline, early, measure) = (self.deadline, Early::Spurious, Measure::Host(clock::MONOTONIC));
+        let (deadline, measure) = (self.deadline, Measure::Host(clock::MONOTONIC));
+        let early = Early::SpuriousOnceShown;
         let timed_out = |result| result == -(ETIMEDOUT as isize);
         Wait { deadline, measure, early, object }.run(self.page, real, timed_out, 0)
     }
