@@ -126,7 +126,11 @@ impl Charge {
         } else {
             return;
         }
-        [pid, self.root].into_iter().filter_map(ProcessId::of).for_each(kill);
+        // From the first process down, so that none of them sees another's end.
+        let root: Vec<ProcessId> = ProcessId::of(self.root).into_iter().collect();
+        let table = Table::scan().unwrap_or_default();
+        let tree = table.family(&root).into_iter().map(|process| process.id);
+        root.iter().copied().chain(tree).chain(ProcessId::of(pid)).for_each(kill);
     }
 }
 
