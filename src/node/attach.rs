@@ -52,11 +52,12 @@ impl Node {
         if !read_record(self.dir())?.has_attached {
             return Ok(Vec::new());
         }
-        let detached: Vec<Result<Detached>> = self
-            .mapped_in()?
-            .into_iter()
-            .filter_map(|process| attach::detach(self, process).transpose())
-            .collect();
+        let detach = |process: ProcessId| match attach::detach(self, process) {
+            // One that has ended meanwhile needs nothing any more.
+            Err(_) if !process.is_alive() => None,
+            detached => detached.transpose(),
+        };
+        let detached: Vec<Result<Detached>> = self.mapped_in()?.into_iter().filter_map(detach).collect();
         let gone: Vec<ProcessId> = detached.iter().flatten().map(|detached| detached.process).collect();
         self.forget(&gone)?;
         Ok(detached)
@@ -69,9 +70,15 @@ impl Node {
         }
         let mut is_anybody = false;
         for process in self.mapped_in()? {
-            if attach::node_of(process)?.as_ref() == Some(self.dir()) {
-                is_anybody |= implant::seat(self, process)?;
+            let seated = match attach::node_of(process) {
+                Ok(Some(dir)) if dir == *self.dir() => implant::seat(self, process).map(drop),
+                Ok(_) => continue,
+                Err(why) => Err(why),
+            };
+            if let Err(why) = seated {
+                tracing::debug!(%process, %why, "whether it is in the node is not known");
             }
+            is_anybody |= process.is_alive();
         }
         Ok(is_anybody)
     }

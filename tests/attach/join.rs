@@ -3,8 +3,8 @@
 use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
 
-use super::{HOUR, attach, bare_probe, detach, says_pid, sweep, vdso_of};
-use crate::harness::{Lab, Probe, alive, eventually, spec, state_of};
+use super::{HOUR, attach, bare_probe, detach, numbers, says_pid, sweep, vdso_of};
+use crate::harness::{Lab, Live, Probe, alive, eventually, spec, state_of};
 
 pub fn trials() -> Vec<Trial> {
     let of = |sentence: &str| spec(format!("attach: {sentence}")).needs("cc", "gcc");
@@ -23,6 +23,12 @@ pub fn trials() -> Vec<Trial> {
         of("one that has locked itself into a seccomp sandbox is reached all the same, by root")
             .where_possible(root)
             .shown_by(sandboxed),
+        of("one under PR_SET_MDWE, which forbids code that was written, is reached")
+            .shown_by(|lab| policy(lab, "mdwe")),
+        of("one under systemd's MemoryDenyWriteExecute is reached, by root")
+            .where_possible(root)
+            .shown_by(|lab| policy(lab, "systemd")),
+        of("a restartable sequence that it stops in the midst of is begun anew").shown_by(restarts),
         of("one in other mount and pid namespaces is reached, and sees no path of the node's")
             .where_possible(namespaces)
             .shown_by(contained),
@@ -206,6 +212,40 @@ fn sandboxed(lab: &Lab) {
     let reading = probe.ask("blind", 0).remove(0);
     assert!((reading.shown - reading.mono - true_offset).abs() < HOUR / 60, "{reading:?}");
     assert_eq!(probe.quit(), 0);
+    sweep(lab);
+}
+
+fn policy(lab: &Lab, policy: &str) {
+    let (launcher, probe) = (lab.target("launcher").path(), lab.target("probe").path());
+    let mut probe = Probe::new(lab.bare_live(launcher, [policy.as_ref(), probe.as_os_str()]));
+    attach(lab, "a", probe.live.pid());
+    let at = lab.fault(&["jump", "a", "-1h"]);
+    probe.wall_after(at).expect_skew(-HOUR);
+    detach(lab, probe.live.pid());
+    probe.wall().expect_skew(0);
+    assert_eq!(probe.quit(), 0);
+    sweep(lab);
+}
+
+fn restarts(lab: &Lab) {
+    let mut live = lab.bare_live(lab.target("restarts").path(), [""; 0]);
+    if live.line() == "none" {
+        return; // This libc has none, and nobody else uses them.
+    }
+    let ask = |live: &mut Live| {
+        // It is counted after the handler, and the next signal is to find it inside again.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        live.signal(Signal::SIGUSR1);
+        numbers(live, "restarts")[0]
+    };
+    let before = ask(&mut live);
+    attach(lab, "a", live.pid());
+    // The kernel knows that it is inside: so the signal that is taken there begins it anew.
+    let after = ask(&mut live);
+    assert!(ask(&mut live) > after && after > before);
+    detach(lab, live.pid());
+    live.signal(Signal::SIGKILL);
+    live.end();
     sweep(lab);
 }
 

@@ -108,7 +108,7 @@ impl Memory {
     }
 
     /// The same by ptrace, in words: what is around the bytes is written as it was read.
-    fn poke(&self, at: u64, bytes: &[u8]) -> std::result::Result<(), Errno> {
+    pub(super) fn poke(&self, at: u64, bytes: &[u8]) -> std::result::Result<(), Errno> {
         let mut rest = bytes;
         let mut at = at;
         while !rest.is_empty() {

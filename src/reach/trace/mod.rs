@@ -37,10 +37,12 @@ pub(crate) use request::{News, event_message, news_of_any};
 pub(crate) use stopped::Stopped;
 pub(crate) use vdso::Vdso;
 
+use std::sync::atomic::{AtomicI32, Ordering};
+
 use nix::errno::Errno;
 
 use crate::raw::SignalSet;
-use crate::{Error, Result, Span, raw};
+use crate::{Error, Result, Span, host_clock, raw};
 
 /// How long a thread may take to stop. A process that waits for a processor takes tens of milliseconds.
 const STOP_LIMIT: Span = Span::from_secs(2);
@@ -50,10 +52,13 @@ const STOP_LIMIT: Span = Span::from_secs(2);
 pub(crate) fn in_own_thread<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     let refused = |why: &dyn std::fmt::Display| Error::not_applied("start a thread that traces", why);
     let before = raw::block_signals(SignalSet::MAX);
+    let tracer = AtomicI32::new(0);
     let done = std::thread::scope(|scope| {
         let traces = std::thread::Builder::new().name("ft-trace".to_owned()).spawn_scoped(scope, || {
-            // The sleeps between two looks at a thread that is to stop are short, and are its time as well.
+            tracer.store(nix::unistd::gettid().as_raw(), Ordering::Relaxed);
+            // It sleeps shortly between two looks at a thread that is to stop, and meanwhile others stand still.
             let _ = nix::sys::prctl::set_timerslack(1);
+            raw::come_first();
             work()
         });
         let traces =
@@ -61,7 +66,17 @@ pub(crate) fn in_own_thread<T: Send>(work: impl FnOnce() -> Result<T> + Send) ->
         traces.join().unwrap_or_else(|_| Err(refused(&"it has panicked")))
     });
     raw::block_signals(before);
+    until_gone(tracer.into_inner());
     done
+}
+
+/// Waits until a thread of this process that was joined has gone, and with it its hold on what it traced: joining ends a little earlier.
+fn until_gone(tid: i32) {
+    let task = format!("/proc/self/task/{tid}");
+    let until = host_clock::monotonic().saturating_add(STOP_LIMIT);
+    while tid != 0 && std::path::Path::new(&task).exists() && host_clock::monotonic() < until {
+        host_clock::sleep(Span::from_nanos(20_000));
+    }
 }
 
 /// A request of ptrace's that failed on a process.

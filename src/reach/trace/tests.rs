@@ -80,6 +80,17 @@ fn code_is_written_and_read_back() {
         process.memory().read(at, &mut now)?;
         assert_eq!(now, [0xcc; 5]);
         process.memory().write(at, &before)?;
+        // As where /proc/PID/mem may not write to code: words, of which these bytes begin and end in the midst.
+        let mut around = [0; 24];
+        process.memory().read(at, &mut around)?;
+        process.memory().poke(at + 3, &[0xcc; 13]).unwrap();
+        let mut poked = [0; 24];
+        process.memory().read(at, &mut poked)?;
+        assert_eq!(
+            (&poked[..3], &poked[3..16], &poked[16..]),
+            (&around[..3], &[0xcc; 13][..], &around[16..])
+        );
+        process.memory().poke(at, &around).unwrap();
         assert!(process.memory().read(0, &mut now).unwrap_err().why().contains("not mapped"));
         process.resume().map(drop)
     })
