@@ -15,31 +15,32 @@ const PARTS: [(&str, &str); 5] = [
 ];
 
 pub fn trials() -> Vec<Trial> {
-    let of = |means: Means, libc: &'static str, flags: &'static [&'static str]| {
+    let of = |means: Means, libc: &'static str, flags: &'static [&'static str], reason: &'static str| {
         let how = if flags.is_empty() { "dynamic" } else { "static" };
         let (program, package) = if libc == "musl" { ("musl-gcc", "musl-tools") } else { ("cc", "gcc") };
         let sentence = "what is not covered is the machine's, as status says, and the rest the node's";
         spec(format!("reaches: {} reaches {how} {libc}: {sentence}", means.name()))
             .needs(program, package)
             .shown_by(move |lab| {
-                as_status_says(lab, means, Target::new("parts").of(libc).flags(flags.iter().copied()))
+                as_status_says(lab, means, reason, Target::new("parts").of(libc).flags(flags.iter().copied()))
             })
     };
     vec![
-        of(Means::Preload, "glibc", &[]),
-        of(Means::Preload, "musl", &[]),
-        of(Means::Vdso, "glibc", &[]),
-        of(Means::Vdso, "glibc", &["-static"]),
-        of(Means::Vdso, "musl", &["-static"]),
+        of(Means::Preload, "glibc", &[], "loaded the shim"),
+        of(Means::Preload, "musl", &[], "loaded the shim"),
+        of(Means::Vdso, "glibc", &[], "without LD_PRELOAD"),
+        of(Means::Vdso, "glibc", &["-static"], "linked statically (static)"),
+        of(Means::Vdso, "musl", &["-static"], "linked statically (static)"),
     ]
 }
 
-fn as_status_says(lab: &Lab, means: Means, target: Target) {
+fn as_status_says(lab: &Lab, means: Means, reason: &str, target: Target) {
     let flags = ["--jump", "-1h", "--reach", means.name()];
     let mut live = lab.run("a", &flags, [target.path()]).live();
     assert_eq!(live.line(), "up");
     let process = lab.status("a")["processes"][0].clone();
     assert_eq!(process["reach"], means.name(), "{process}");
+    assert!(process["reach_why"].as_str().is_some_and(|why| why.contains(reason)), "{process}");
     let gaps = process["not_covered"].as_array().expect("a list");
     live.say("");
     for (part, name) in PARTS {
