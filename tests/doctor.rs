@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use libtest_mimic::Trial;
 use serde_json::Value;
 
-use crate::harness::{Command, Done, Lab, Probe, SECOND, binary, spec};
+use crate::harness::{Command, Done, Lab, Live, Probe, SECOND, binary, spec};
 use crate::reaches::programs::{ALL, Kind};
 
 const HOUR: i64 = 3600 * SECOND;
@@ -33,6 +33,7 @@ pub fn trials() -> Vec<Trial> {
         of("a setuid program is reached by root alone")
             .needs("setpriv", "util-linux")
             .where_possible(as_root)
+            .where_possible(with_setuid)
             .shown_by(setuid),
         of("of a sanitizer's build it names the order that lets the shim in, and that order does")
             .needs("cc", "gcc")
@@ -45,6 +46,18 @@ pub fn trials() -> Vec<Trial> {
             .needs("setpriv", "util-linux")
             .where_possible(as_root)
             .shown_by(others_process),
+        of("a process in another mount namespace can be attached to")
+            .needs("unshare", "util-linux")
+            .where_possible(as_root)
+            .shown_by(other_mounts),
+        of("a process in another time namespace is out of reach, and it is said what its clock is off by")
+            .needs("unshare", "util-linux")
+            .where_possible(as_root)
+            .shown_by(other_time),
+        of("of a sandboxed process it is said whether its filters are in the way")
+            .needs("cc", "gcc")
+            .where_possible(as_root)
+            .shown_by(sandboxed),
         of("what does not exist is bad input").shown_by(missing),
     ];
     by_kind.chain(others).collect()
@@ -56,6 +69,12 @@ fn as_root() -> Result<(), String> {
     } else {
         Err("it takes root to become somebody else".to_owned())
     }
+}
+
+fn with_setuid() -> Result<(), String> {
+    use nix::sys::statvfs::{FsFlags, statvfs};
+    let heeds = |dir: &str| statvfs(dir).is_ok_and(|fs| !fs.flags().contains(FsFlags::ST_NOSUID));
+    if heeds("/tmp") { Ok(()) } else { Err("/tmp is mounted nosuid".to_owned()) }
 }
 
 /// What is said, as an object.
@@ -156,7 +175,7 @@ fn as_said(lab: &Lab, kind: Kind) {
     for part in ["waits for an instant", "timers set to an instant", "calls that set", "--on-connect"] {
         assert_eq!(is_gap(&process, part), is_gap(&said, part), "{part}: {process} and {said}");
     }
-    assert_eq!(is_gap(&said, "waits for an instant"), !kind.loads_shim, "{said}");
+    assert_eq!(is_gap(&said, "waits for an instant"), !kind.loads_shim || kind.is_go(), "{said}");
     probe.quit();
 }
 
@@ -270,7 +289,11 @@ fn escaped_process(lab: &Lab) {
     );
     assert!(said["why"].as_str().is_some_and(|why| why.contains("cleared environment")), "{said}");
     let remedy = said["remedies"][0].as_str().unwrap_or_default();
-    assert_eq!(remedy, format!("falseticker attach --pid {pid} --node a"));
+    let words: Vec<&str> = remedy.split(' ').collect();
+    assert_eq!(words, ["falseticker", "attach", "--pid", &pid, "--node", "a"]);
+    lab.falseticker(&words[1..]).expect_code(0);
+    let said = doctor(lab, &["--pid", &pid], 0)["process"].clone();
+    assert_eq!((&said["node"], &said["reach"]), (&Value::from("a"), &Value::from("attach")), "{said}");
     live.finish();
 }
 
@@ -279,6 +302,48 @@ fn others_process(lab: &Lab) {
     let done = as_nobody(lab, &["doctor", "--pid", &own]).done().expect_code(1);
     assert!(done.stdout.contains("it is another user's (0)"), "{}", done.report());
     assert!(done.stdout.contains("help: run falseticker as that user, or as root"), "{}", done.report());
+}
+
+/// A process that `unshare` starts with these flags.
+fn unshared(lab: &Lab, flags: &[&str]) -> (Live, String) {
+    let mut live = lab.command("unshare", flags).args(["--fork", "sh", "-c", "echo $$; exec cat"]).live();
+    let pid = live.line();
+    live.say("up");
+    assert_eq!(live.line(), "up");
+    (live, pid)
+}
+
+/// What was found of a process itself.
+#[track_caller]
+fn of_its_own<'a>(process: &'a Value, check: &str) -> &'a Value {
+    let findings = process["findings"].as_array().expect("a list");
+    findings.iter().find(|one| one["check"] == check).unwrap_or_else(|| panic!("no {check} in {process}"))
+}
+
+fn other_mounts(lab: &Lab) {
+    let (mut live, pid) = unshared(lab, &["--mount"]);
+    let said = doctor(lab, &["--pid", &pid], 0)["process"].clone();
+    assert_eq!(of_its_own(&said, "mount-namespace")["state"], "good", "{said}");
+    assert_eq!(said["could_be"], "attach");
+    live.finish();
+}
+
+fn other_time(lab: &Lab) {
+    let (mut live, pid) = unshared(lab, &["--time", "--monotonic", "3600"]);
+    let said = doctor(lab, &["--pid", &pid], 1)["process"].clone();
+    let found = of_its_own(&said, "time-namespace");
+    assert!(found["found"].as_str().is_some_and(|text| text.contains("monotonic by 3600s")), "{said}");
+    assert_eq!(said["reach"], Value::Null);
+    live.finish();
+}
+
+fn sandboxed(lab: &Lab) {
+    let mut probe = Probe::new(lab.bare_live(lab.target("probe").path(), [""; 0]));
+    probe.ask("sandbox", 0);
+    let pid = probe.live.pid().to_string();
+    let said = doctor(lab, &["--pid", &pid], 0)["process"].clone();
+    assert_eq!(of_its_own(&said, "seccomp")["state"], "good", "{said}");
+    probe.quit();
 }
 
 fn missing(lab: &Lab) {

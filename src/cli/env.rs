@@ -16,7 +16,7 @@ Examples:
   env $(falseticker env a) COMMAND          one command
 
 An LD_PRELOAD that is set is kept, behind the shim. Programs that the shim does not reach (static ones, say) read \
-true time all the same: `falseticker status a` shows who is reached, `falseticker run` refuses them.";
+true time all the same: `falseticker status a` shows who is reached; `falseticker run` reaches most of them.";
 
 /// Its flags.
 #[derive(Debug, clap::Args)]

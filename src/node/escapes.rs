@@ -10,29 +10,55 @@ use std::path::Path;
 use super::preload_env::SHIM_FILE;
 use crate::process::{Process, ProcessId};
 use crate::reach::elf::Kind;
+use crate::reach::means::{Preload, Reach};
 use crate::reach::privilege::{Caller, FileRights, raised};
 use crate::reach::{self};
 
 /// Why a process is not reached.
 pub fn why(process: &Process) -> String {
-    let id = process.id;
+    match cause(process.id) {
+        Cause::Kind(kind @ Kind::Foreign { .. }) => {
+            format!("it is a {kind} program, which nothing of falseticker gets into")
+        }
+        Cause::Kind(kind) => format!("it is linked statically ({kind}), and its exec was not followed"),
+        Cause::Other(why) => why,
+    }
+}
+
+/// Why a process that is reached by other means has not loaded the shim.
+pub fn without_shim(process: &Process) -> String {
+    let refused = || {
+        let program = reach::classify(Path::new(&of(process.id, "exe"))).ok()?;
+        Preload.can_reach(&program).err()
+    };
+    match cause(process.id) {
+        Cause::Kind(Kind::GoStatic) => "it is a static Go program".to_owned(),
+        Cause::Kind(kind) => format!("it is linked statically ({kind})"),
+        Cause::Other(why) => refused().map_or(why, |error| error.why().to_owned()),
+    }
+}
+
+/// Why the shim is not in a process.
+enum Cause {
+    /// It gets into no program of this kind.
+    Kind(Kind),
+    /// It gets into such a program, but for this.
+    Other(String),
+}
+
+fn cause(id: ProcessId) -> Cause {
     let exe = of(id, "exe");
     let Some(kind) = reach::kind(Path::new(&exe)) else {
-        return closed(&exe);
+        return Cause::Other(closed(&exe));
     };
     match kind {
-        Kind::Foreign { .. } => {
-            return format!("it is a {kind} program, which nothing of falseticker gets into");
-        }
-        Kind::Static | Kind::StaticPie | Kind::GoStatic => {
-            return format!("it is linked statically ({kind}), and its exec was not followed");
-        }
-        Kind::Dynamic(_) | Kind::GoDynamic(_) | Kind::Loader(_) => {}
+        Kind::Foreign { .. } | Kind::Static | Kind::StaticPie | Kind::GoStatic => Cause::Kind(kind),
+        Kind::Dynamic(_) | Kind::GoDynamic(_) | Kind::Loader(_) => Cause::Other(if is_secure(id) {
+            secure(&exe)
+        } else {
+            from_environment(id).unwrap_or_else(|| from_mappings(id))
+        }),
     }
-    if is_secure(id) {
-        return secure(&exe);
-    }
-    from_environment(id).unwrap_or_else(|| from_mappings(id))
 }
 
 /// A file of a process's in /proc.

@@ -224,6 +224,12 @@ fn processes(status: &Status) -> String {
         text.push_str(&folded(&format!("{}: by {}: {}", choice.pid, choice.reach, choice.why), 2, 4, WIDTH));
     }
     for process in &status.processes {
+        // Of those that `run` started it is said above.
+        let is_chosen = status.choices.iter().any(|choice| choice.pid == process.pid);
+        if process.reach == Means::Vdso && !is_chosen {
+            let (pid, means, why) = (process.pid, process.reach, &process.reach_why);
+            text.push_str(&folded(&format!("{pid}: by {means}: {why}"), 2, 4, WIDTH));
+        }
         if !["in place", "replaced"].contains(&process.detour.as_str()) {
             text.push_str(&format!("  {}: symbols alone are taken over: {}\n", process.pid, process.detour));
         }

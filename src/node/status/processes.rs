@@ -31,6 +31,8 @@ pub struct ProcessStatus {
     pub state: &'static str,
     /// By which means it is reached.
     pub reach: Means,
+    /// Why by these.
+    pub reach_why: String,
     /// What became of its vDSO: `in place` (its entries are detoured), `replaced` (by an image of ours), or why it
     /// shows the machine's clock and symbols alone are taken over.
     pub detour: String,
@@ -125,6 +127,11 @@ fn process(
         command: command_of(&reached.process),
         state: state_of(&reached.process),
         reach: reached.means,
+        reach_why: match reached.means {
+            Means::Preload => "it has loaded the shim".to_owned(),
+            Means::Vdso => escapes::without_shim(&reached.process),
+            Means::Attach => "it ran already".to_owned(),
+        },
         detour: match &reached.detour {
             Detour::InPlace => "in place".to_owned(),
             Detour::Replaced => "replaced".to_owned(),

@@ -1,7 +1,7 @@
 //! The shim, which ld.so loads before all other libraries.
 //!
 //! It takes over libc's symbols, `syscall()`, and detours the process's own vDSO for whoever goes past them: so Go's reads
-//! are covered, but not its waits, which are system calls of its own.
+//! are covered, but not what it does by system calls of its own: it waits, sets and connects past libc.
 
 use super::super::privilege::Raised;
 use super::{Cover, Coverage, Part, Reach, attempted, native, subject};
@@ -66,6 +66,8 @@ impl Reach for Preload {
         let go = matches!(kind, Kind::GoDynamic(_) | Kind::GoStatic);
         Coverage::of(|part| match part {
             Part::RawReads => Cover::Not("they show the machine's clock"),
+            Part::Deadlines if go => Cover::But("Go's own end by the machine's clock"),
+            Part::Timers if go => Cover::But("Go's own expire by the machine's clock"),
             Part::Lengths if go => {
                 Cover::Not("Go waits by system calls of its own, as long as the machine says")
             }

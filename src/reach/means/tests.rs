@@ -133,6 +133,34 @@ fn lengths_of_time_are_a_gap_only_where_the_monotonic_clock_may_be_faulted() {
     );
 }
 
+/// The table of the README.
+fn as_markdown() -> String {
+    let columns = [
+        ("`preload`", Preload.covers(DYNAMIC)),
+        ("`preload`, Go", Preload.covers(Kind::GoDynamic(Libc::Glibc))),
+        ("`vdso`", Vdso.covers(DYNAMIC)),
+        ("`attach`", Attach.covers(DYNAMIC)),
+    ];
+    let line = |first: &str, cells: Vec<String>| format!("| {first} | {} |\n", cells.join(" | "));
+    let cell = |cover: Cover| match cover {
+        Cover::Whole => "yes".to_owned(),
+        Cover::But(what) => format!("yes, but: {what}"),
+        Cover::Not(what) => what.to_owned(),
+    };
+    let names = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let head = line("covered?", names) + &line("---", vec!["---".to_owned(); columns.len()]);
+    Part::ALL.into_iter().fold(head, |table, part| {
+        let cells = columns.iter().map(|(_, covers)| cell(covers.of_part(part))).collect();
+        table + &line(part.describe(), cells)
+    })
+}
+
+#[test]
+fn the_readme_has_the_table_of_what_is_covered() {
+    let readme = include_str!("../../../README.md");
+    assert!(readme.contains(&as_markdown()), "it should have this table:\n{}", as_markdown());
+}
+
 #[test]
 fn of_a_preloaded_c_program_nothing_is_notable() {
     let notable = |kind| {

@@ -54,6 +54,7 @@ fn status() -> Status {
                 command: "/usr/bin/redis-server 127.0.0.1:6379 --appendonly yes --maxmemory 100mb".to_owned(),
                 state: "sleeping",
                 reach: Means::Preload,
+                reach_why: "it has loaded the shim".to_owned(),
                 detour: "in place".to_owned(),
                 not_covered: Means::Preload.reach().covers(DYNAMIC).gaps(false),
                 evidence: vec![
@@ -72,6 +73,7 @@ fn status() -> Status {
                 command: "sleep 100".to_owned(),
                 state: "sleeping",
                 reach: Means::Preload,
+                reach_why: "it has loaded the shim".to_owned(),
                 not_covered: vec![Gap::OF_SYMBOLS_ALONE],
                 detour: "code may not be written there: EPERM".to_owned(),
                 evidence: vec![],
@@ -131,6 +133,7 @@ fn what_the_means_do_not_cover_is_said_once_for_all_of_which_it_is_true() {
         let of = |(pid, (means, gaps)): (i32, &(Means, Vec<Gap>))| ProcessStatus {
             pid,
             reach: *means,
+            reach_why: format!("because of {pid}"),
             not_covered: gaps.clone(),
             refused_settings: 0,
             ..one.clone()
@@ -142,10 +145,8 @@ fn what_the_means_do_not_cover_is_said_once_for_all_of_which_it_is_true() {
     assert_eq!(with(std::slice::from_ref(&shim)), "");
     let vdso = covered(Means::Vdso, Kind::Static);
     let text = with(&[vdso.clone(), vdso.clone()]);
-    assert!(
-        text.starts_with("  not covered by vdso: clock reads by syscall(); waits for an instant"),
-        "{text}"
-    );
+    assert!(text.starts_with("  11: by vdso: because of 11\n  12: by vdso: because of 12\n"), "{text}");
+    assert!(text.contains("\n  not covered by vdso: clock reads by syscall(); waits for"), "{text}");
     let attached = covered(Means::Attach, DYNAMIC);
     let text = with(&[vdso.clone(), shim, attached, vdso]);
     assert!(
@@ -157,7 +158,10 @@ fn what_the_means_do_not_cover_is_said_once_for_all_of_which_it_is_true() {
 
 /// What is said below the table of processes.
 fn of_text(text: &str) -> String {
-    text.lines().skip_while(|line| !line.contains("not covered")).map(|line| format!("{line}\n")).collect()
+    text.lines()
+        .skip_while(|line| !line.contains(": by ") && !line.contains("not covered"))
+        .map(|line| format!("{line}\n"))
+        .collect()
 }
 
 #[test]
