@@ -19,6 +19,14 @@ pub fn trials() -> Vec<Trial> {
         of("what the documents show of containers works").shown_by(example),
         of("a static program in one is no member of a node that it was never put into").shown_by(unreached),
     ];
+    trials.extend([
+        of("a static shell in one, which sees nothing of the node, is attached from the host, jumped, frozen and detached")
+            .shown_by(attached),
+        of("what an attached shell in one executes is followed").shown_by(followed),
+        of("one that is in the node already is not attached to it once more")
+            .needs("cc", "gcc")
+            .shown_by(attached_already),
+    ]);
     for (libc, compiler, package) in [("glibc", "cc", "gcc"), ("musl", "musl-gcc", "musl-tools")] {
         let of = |sentence: &str| of(&format!("{sentence} ({libc})")).needs(compiler, package);
         trials.extend([
@@ -103,6 +111,73 @@ fn unreached(lab: &Lab) {
     );
     live.finish();
     lab.falseticker(["remove", "a"]).expect_code(0);
+}
+
+/// A static busybox's shell in a container that knows of no node: it answers each line with what this command prints of the time.
+fn shell(lab: &Lab, container: &Container, command: &str) -> Live {
+    let script = format!("echo up; while read line; do {command}; done");
+    let mut live = container.run(lab, None, &["/bin/busybox", "sh", "-c", &script]);
+    live.line();
+    live
+}
+
+/// By how many seconds, to the nearest ten, the shell's clock is off.
+#[track_caller]
+fn seconds_off(live: &mut Live) -> i64 {
+    live.say("");
+    let line = live.line();
+    let shown: i64 = line.parse().unwrap_or_else(|_| panic!("it says {line:?}"));
+    let now = std::time::UNIX_EPOCH.elapsed().expect("a time after 1970").as_secs();
+    let off = shown - i64::try_from(now).expect("a time");
+    (off + off.signum() * 5) / 10 * 10
+}
+
+fn attached(lab: &Lab) {
+    let container = Container::new(lab);
+    let mut live = shell(lab, &container, "echo $EPOCHSECONDS");
+    assert_eq!(seconds_off(&mut live), 0);
+    let pid = container.pid();
+    lab.falseticker(["attach", "--pid", &pid.to_string(), "--node", "a"]).expect_code(0);
+    let change = lab.fault_json(&["jump", "a", "-1h"]);
+    assert_eq!(seconds_off(&mut live), -3600);
+    let process = only_process(lab);
+    assert_eq!((&process["pid"], &process["reach"]), (&pid.into(), &"attach".into()), "{process}");
+    assert_eq!(process["evidence"][0]["change"], change["change"], "{process}");
+    lab.falseticker(["jump", "a", "+3h", "--wait", "1ms"]).expect_code(1);
+    assert_eq!(seconds_off(&mut live), 7200);
+    lab.falseticker(["freeze", "a"]).expect_code(0);
+    assert_eq!(state_of(pid), Some('T'));
+    lab.falseticker(["thaw", "a"]).expect_code(0);
+    lab.falseticker(["detach", "--pid", &pid.to_string()]).expect_code(0);
+    assert_eq!(seconds_off(&mut live), 0);
+    live.finish();
+    lab.falseticker(["status"]).expect_code(0);
+}
+
+fn followed(lab: &Lab) {
+    let container = Container::new(lab);
+    let mut live = shell(lab, &container, "/bin/busybox date +%s");
+    let pid = container.pid().to_string();
+    lab.falseticker(["attach", "--pid", &pid, "--node", "a", "--follow"]).expect_code(0);
+    lab.fault(&["jump", "a", "-1h"]);
+    assert_eq!(seconds_off(&mut live), -3600);
+    lab.fault(&["jump", "a", "+3h"]);
+    assert_eq!(seconds_off(&mut live), 7200);
+    lab.falseticker(["detach", "--pid", &pid]).expect_code(0);
+    assert_eq!(seconds_off(&mut live), 0);
+    live.finish();
+    lab.falseticker(["status"]).expect_code(0);
+}
+
+fn attached_already(lab: &Lab) {
+    let container = Container::new(lab);
+    let mut probe = probe(lab, &container, "glibc");
+    let pid = container.pid().to_string();
+    let said = lab.falseticker(["attach", "--pid", &pid, "--node", "a", "--json"]).expect_code(0).json();
+    assert_eq!(said["attached"][0]["already"], true, "{said}");
+    let at = lab.fault(&["jump", "a", "-1h"]);
+    probe.wall_after(at).expect_skew(-HOUR);
+    end(lab, probe);
 }
 
 fn example(lab: &Lab) {

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use serde_json::json;
 
-use super::{Lab, Live};
+use super::{Lab, Live, eventually};
 
 /// Where the node's directory is in it: not where it is here.
 pub const NODE: &str = "/opt/clock";
@@ -79,7 +79,20 @@ impl Container {
         std::fs::write(self.folder.join("config.json"), config.to_string()).expect("it can be written");
         let words =
             [self.words("run"), vec!["--bundle".into(), self.folder.clone().into_os_string()]].concat();
-        lab.command("runc", words).arg(&self.name).live()
+        lab.command("runc", words).arg("--pid-file").arg(self.pid_file()).arg(&self.name).live()
+    }
+
+    /// The pid, here, of the process that was run.
+    #[track_caller]
+    pub fn pid(&self) -> i32 {
+        // The process may be ahead of runc.
+        eventually("runc has told the pid", || {
+            std::fs::read_to_string(self.pid_file()).ok()?.trim().parse().ok()
+        })
+    }
+
+    fn pid_file(&self) -> PathBuf {
+        self.folder.join("pid")
     }
 
     fn words(&self, command: &str) -> Vec<std::ffi::OsString> {
