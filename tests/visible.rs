@@ -184,7 +184,7 @@ fn show(lab: &Lab, column: usize) {
     let is_acknowledged = eventually("the kernel acknowledges", || (unsent(&peer) == 0).then_some(true));
     let connects = TcpStream::connect(("127.0.0.1", seen.port)).is_ok();
     let is_charged = seen.cpu() > cpu;
-    let (letter, is_traced) = (state_of(seen.pid()), seen.has_tracer());
+    let (letter, is_traced) = (letter_while_held(seen.pid()), seen.has_tracer());
     let is_moved = cgroups::of_process(seen.pid()) != groups;
     let told_of_stop = seen.told_its_parent();
     if column == ON_READ {
@@ -230,6 +230,18 @@ fn show(lab: &Lab, column: usize) {
         handler.live.finish();
     }
     lab.falseticker(["remove", lab.own_name()]).expect_code(0);
+}
+
+/// The letter of its state. A thread that a trap holds says so before it goes to sleep.
+fn letter_while_held(pid: i32) -> Option<char> {
+    let begun = std::time::Instant::now();
+    loop {
+        let letter = state_of(pid);
+        if letter != Some('R') || begun.elapsed() >= HELD {
+            return letter;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Whether the thread that reports does so while the main thread is held.

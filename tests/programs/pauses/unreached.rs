@@ -22,7 +22,10 @@ fn expect_silent(live: &mut Live) {
 fn descendants(lab: &Lab) {
     let program = lab.target("tree").flags(["-static"]).path();
     let program = program.to_str().expect("a path");
-    lab.run("a", &[], [program, "3", "1"]).done().expect_code(125).expect_error("statically");
+    lab.run("a", &["--reach", "preload"], [program, "3", "1"])
+        .done()
+        .expect_code(125)
+        .expect_error("statically");
     let scripts = [format!("{program} 3 1; :"), format!("exec {program} 3 1")];
     for script in scripts {
         let words = ["sh", "-c", &script];
