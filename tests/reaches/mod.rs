@@ -5,6 +5,7 @@
 
 mod follow;
 mod gaps;
+mod more;
 pub mod programs;
 
 use libtest_mimic::Trial;
@@ -55,6 +56,7 @@ pub fn trials() -> Vec<Trial> {
             trials.push(of("a thread is held at its read").shown_by(move |lab| held(lab, means, kind)));
         }
     }
+    trials.extend(more::trials());
     trials.extend(follow::trials());
     trials.extend(gaps::trials());
     trials
