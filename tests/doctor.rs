@@ -54,8 +54,12 @@ pub fn trials() -> Vec<Trial> {
             .needs("unshare", "util-linux")
             .where_possible(as_root)
             .shown_by(other_time),
+        of("under write-execute policies it is said whether the vDSO can be detoured")
+            .needs("cc", "gcc")
+            .shown_by(policies),
         of("of a sandboxed process it is said whether its filters are in the way")
             .needs("cc", "gcc")
+            .needs("setpriv", "util-linux")
             .where_possible(as_root)
             .shown_by(sandboxed),
         of("what does not exist is bad input").shown_by(missing),
@@ -87,16 +91,21 @@ fn doctor(lab: &Lab, arguments: &[&str], code: i32) -> Value {
     json
 }
 
-/// A command of the tool as somebody without privileges, with nodes where theirs live.
-fn as_nobody(lab: &Lab, arguments: &[&str]) -> Command {
+/// A program as somebody without privileges, who sees this copy of it alone.
+fn by_nobody(lab: &Lab, program: &Path, arguments: &[&str]) -> Command {
     std::fs::set_permissions(lab.path(""), PermissionsExt::from_mode(0o755)).expect("it is the lab's own");
-    let copy = lab.path("falseticker");
-    if !copy.exists() {
-        lab.copy_of(Path::new(binary()), "falseticker");
+    let name = format!("nobodys-{}", program.file_name().unwrap_or_default().display());
+    if !lab.path(&name).exists() {
+        lab.copy_of(program, &name);
     }
     let ids = [format!("--reuid={NOBODY}"), format!("--regid={NOBODY}"), "--clear-groups".to_owned()];
-    let command = lab.command("setpriv", ids).arg(&copy).args(arguments);
-    command.env_remove("FALSETICKER_DIR").env_remove("XDG_RUNTIME_DIR").current_dir("/")
+    lab.command("setpriv", ids).arg(lab.path(&name)).args(arguments).current_dir("/")
+}
+
+/// A command of the tool as somebody without privileges, with nodes where theirs live.
+fn as_nobody(lab: &Lab, arguments: &[&str]) -> Command {
+    let command = by_nobody(lab, Path::new(binary()), arguments);
+    command.env_remove("FALSETICKER_DIR").env_remove("XDG_RUNTIME_DIR")
 }
 
 fn text(path: &Path) -> &str {
@@ -338,12 +347,32 @@ fn other_time(lab: &Lab) {
 }
 
 fn sandboxed(lab: &Lab) {
-    let mut probe = Probe::new(lab.bare_live(lab.target("probe").path(), [""; 0]));
+    let mut probe = Probe::new(by_nobody(lab, &lab.target("probe").path(), &[]).live());
     probe.ask("sandbox", 0);
     let pid = probe.live.pid().to_string();
     let said = doctor(lab, &["--pid", &pid], 0)["process"].clone();
     assert_eq!(of_its_own(&said, "seccomp")["state"], "good", "{said}");
+    // Its own user may trace it, but not suspend its filters.
+    let said = as_nobody(lab, &["doctor", "--json", "--pid", &pid]).done().expect_code(1).json();
+    assert_eq!(said["process"]["stopped_by"], serde_json::json!(["seccomp"]), "{said}");
+    as_nobody(lab, &["attach", "--pid", &pid]).done().expect_code(3).expect_error("seccomp");
     probe.quit();
+}
+
+fn policies(lab: &Lab) {
+    let launcher = lab.target("launcher").path();
+    let under = |policy: &str| {
+        let words = [policy, binary(), "doctor", "--json", "/bin/date"];
+        lab.command(&launcher, words).done().expect_code(0).json()
+    };
+    for policy in ["mdwe", "systemd"] {
+        let json = under(policy);
+        assert_eq!(found(&json, "vdso")["state"], "good", "{policy}: {json}");
+        assert!(!is_gap(&json["program"], "clock reads by the vDSO"), "{policy}: {json}");
+    }
+    let json = under("no-code");
+    assert_eq!(found(&json, "vdso")["state"], "limited", "{json}");
+    assert!(is_gap(&json["program"], "clock reads by the vDSO"), "{json}");
 }
 
 fn missing(lab: &Lab) {

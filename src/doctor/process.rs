@@ -16,7 +16,7 @@ use crate::process::{ProcessId, cmdline};
 use crate::reach::elf::{Kind, Libc};
 use crate::reach::means::Gap;
 use crate::reach::privilege::has_capability;
-use crate::reach::trace::{admit, not_permitted, refuse_traced};
+use crate::reach::trace::{admit, filters_of, not_permitted, refuse_traced};
 use crate::reach::{self, Means};
 
 /// CAP_SYS_ADMIN, as the kernel numbers capabilities.
@@ -76,16 +76,17 @@ pub fn process(pid: i32, machine: &[Finding]) -> Result<ProcessReport> {
         could_be: None,
         why: None,
         waits: None,
-        findings: special(pid, status.as_ref()),
+        findings: special(pid),
         stopped_by: Vec::new(),
         not_covered: Vec::new(),
         remedies: Vec::new(),
         arrives: false,
     };
-    let report = in_its_node(report);
+    let mut report = in_its_node(report, kind);
     if report.reach.is_some() {
         return Ok(report);
     }
+    report.findings.extend(filtered(pid));
     let permitted = admitted.and_then(refuse_traced).and_then(|()| permitted(pid));
     let report = match permitted {
         Err(why) => {
@@ -100,7 +101,7 @@ pub fn process(pid: i32, machine: &[Finding]) -> Result<ProcessReport> {
 }
 
 /// What its node says of it, if it belongs to one.
-fn in_its_node(report: ProcessReport) -> ProcessReport {
+fn in_its_node(report: ProcessReport, kind: Option<Kind>) -> ProcessReport {
     // Where no nodes can live there are none.
     let all = Node::all().unwrap_or_default();
     let statuses = all.into_iter().filter_map(|dir| node::status(&Node::of_dir(dir).ok()?).ok());
@@ -109,7 +110,13 @@ fn in_its_node(report: ProcessReport) -> ProcessReport {
         if let Some(one) = status.processes.iter().find(|one| one.pid == report.pid) {
             let not_covered = one.not_covered.clone();
             let (reach, waits) = (Some(one.reach), Some(one.waits));
-            return ProcessReport { node: name, reach, waits, not_covered, arrives: true, ..report };
+            let special = report.findings.iter().filter(|found| found.stops.contains(&one.reach));
+            let mut stopped_by: Vec<&str> = special.map(|found| found.check).collect();
+            // Go reads its clock by the vDSO alone.
+            let is_go = matches!(kind, Some(Kind::GoDynamic(_)));
+            stopped_by.extend((is_go && not_covered.contains(&Gap::OF_SYMBOLS_ALONE)).then_some("vdso"));
+            let arrives = stopped_by.is_empty();
+            return ProcessReport { node: name, reach, waits, stopped_by, not_covered, arrives, ..report };
         }
         if let Some(escaped) = status.not_reached.iter().find(|one| one.pid == report.pid) {
             return ProcessReport { node: name, why: Some(escaped.why.clone()), ..report };
@@ -152,12 +159,9 @@ fn attachable(report: ProcessReport, kind: Kind, machine: &[Finding]) -> Process
     }
 }
 
-/// What is special about it: its filters, and where it lives.
-fn special(pid: i32, status: Option<&procfs::process::Status>) -> Vec<Finding> {
+/// What is special about where it lives.
+fn special(pid: i32) -> Vec<Finding> {
     let mut found = Vec::new();
-    if status.is_some_and(is_filtered) {
-        found.push(filtered());
-    }
     let is_elsewhere = |kind: &str| {
         let of = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/{kind}")).ok();
         of(&pid.to_string()).is_some_and(|its| Some(its) != of("self"))
@@ -183,22 +187,24 @@ fn special(pid: i32, status: Option<&procfs::process::Status>) -> Vec<Finding> {
     found
 }
 
-fn is_filtered(status: &procfs::process::Status) -> bool {
-    status.seccomp.is_some_and(|mode| mode != 0)
-}
-
-/// Its filters would judge the calls that map the node's files.
-fn filtered() -> Finding {
+/// Whether filters would judge the calls that map the node's files; those that this process lives with itself let them through.
+fn filtered(pid: i32) -> Option<Finding> {
     const CHECK: &str = "seccomp";
-    let own = Process::myself().and_then(|own| own.status());
-    if has_capability(SYS_ADMIN) && own.is_ok_and(|own| !is_filtered(&own)) {
-        return Finding::good(CHECK, "a sandbox, whose filters are suspended for the moment of attaching");
+    let own = filters_of("self");
+    // A kernel that does not say how many there are says the most that can be.
+    let mild = if own == u32::MAX { 0 } else { own };
+    if filters_of(&pid.to_string()) <= mild {
+        return None;
     }
-    Finding::missing(
-        CHECK,
-        "a sandbox, whose filters cannot be suspended from here",
-        "they would judge the calls that map the node's files",
-        "run falseticker as root (CAP_SYS_ADMIN), outside of any seccomp filter itself",
-        &[Means::Attach],
-    )
+    Some(if own == 0 && has_capability(SYS_ADMIN) {
+        Finding::good(CHECK, "its filters are suspended for the moment of attaching")
+    } else {
+        Finding::missing(
+            CHECK,
+            "its filters cannot be suspended from here",
+            "they would judge the calls that map the node's files",
+            "run falseticker as root (CAP_SYS_ADMIN), outside of any seccomp filter itself",
+            &[Means::Attach],
+        )
+    })
 }

@@ -73,7 +73,15 @@ pub fn process(report: &ProcessReport) -> String {
     let mut text = format!("process {} ({}){kind}\n", report.pid, cut(&report.command, 40));
     let node = report.node.as_ref().map(|node| format!("node {node}"));
     let how = match (report.reach, report.could_be) {
-        (Some(means), _) => format!("reached by {means}, in {}", node.unwrap_or_default()),
+        (Some(means), _) => {
+            let wrong = match report.stopped_by.as_slice() {
+                [] => String::new(),
+                stopped => {
+                    format!("; but it sees no fault rightly, since {} is in the way", stopped.join(", "))
+                }
+            };
+            format!("reached by {means}, in {}{wrong}", node.unwrap_or_default())
+        }
         (None, Some(means)) => {
             let node = node.map_or("in no node".to_owned(), |node| format!("it belongs to {node}"));
             let can = match report.stopped_by.as_slice() {

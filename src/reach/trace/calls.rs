@@ -151,6 +151,11 @@ fn filters(text: &str) -> u32 {
     }
 }
 
+/// How many filters a process has, or a thread, by its directory's name in /proc.
+pub(crate) fn filters_of(task: &str) -> u32 {
+    filters(&std::fs::read_to_string(format!("/proc/{task}/status")).unwrap_or_default())
+}
+
 /// The filters of the calling thread; none if that cannot be told.
 fn own_filters() -> u32 {
     let text = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
