@@ -148,6 +148,13 @@ fn attached(lab: &Lab) {
     lab.falseticker(["freeze", "a"]).expect_code(0);
     assert_eq!(state_of(pid), Some('T'));
     lab.falseticker(["thaw", "a"]).expect_code(0);
+    let words = ["freeze", "a", "--on-read", "wall", "--for", "2s"];
+    let mut freeze = lab.command(binary(), words).live();
+    freeze.line_where(|line| line.contains("armed"));
+    assert_eq!(seconds_off(&mut live), 7200);
+    let line = freeze.line_where(|line| line.contains("held"));
+    assert!(line.contains(&format!("process {pid}, thread {pid}, after read 1: /bin/busybox")), "{line}");
+    assert_eq!(freeze.end(), 0);
     lab.falseticker(["detach", "--pid", &pid.to_string()]).expect_code(0);
     assert_eq!(seconds_off(&mut live), 0);
     live.finish();

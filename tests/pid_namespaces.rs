@@ -4,7 +4,7 @@
 use libtest_mimic::Trial;
 use serde_json::Value;
 
-use crate::harness::{Lab, Probe, spec, state_of};
+use crate::harness::{Lab, Probe, binary, spec, state_of};
 
 /// What makes a namespace of its own for a command, which is its first process.
 const UNSHARED: [&str; 4] = ["unshare", "--pid", "--fork", "--mount-proc"];
@@ -23,6 +23,9 @@ pub fn trials() -> Vec<Trial> {
         of("children that are forked after unshare have rows of their own, and nobody else's")
             .needs("perl", "perl")
             .shown_by(forked_after_unshare),
+        of("a thread that is held at a read is told by its numbers here")
+            .needs("cc", "gcc")
+            .shown_by(held_at_a_read),
         of("the report of run has it by the pid that it has here").needs("cc", "gcc").shown_by(reported),
     ]
 }
@@ -124,6 +127,23 @@ fn forked_after_unshare(lab: &Lab) {
     here.sort_unstable();
     assert_eq!(members, here, "the node has members that are not its own");
     live.finish();
+}
+
+fn held_at_a_read(lab: &Lab) {
+    let mut probe = unshared_probe(lab, &[]);
+    let program = lab.target("probe").path().display().to_string();
+    let pid = entry(&lab.status("a"), &program)["pid"].as_i64().expect("a pid");
+    let words = ["freeze", "a", "--on-read", "wall", "--for", "2s"];
+    let mut freeze = lab.command(binary(), words).live();
+    freeze.line_where(|line| line.contains("armed"));
+    probe.wall();
+    let line = freeze.line_where(|line| line.contains("held"));
+    assert!(
+        line.contains(&format!("process {pid}, thread {pid}, after read 1: {}", &program[..10])),
+        "{line}"
+    );
+    assert_eq!(freeze.end(), 0);
+    probe.quit();
 }
 
 fn reported(lab: &Lab) {

@@ -15,6 +15,11 @@ pub fn own_namespace() -> Option<u64> {
     inode("self")
 }
 
+/// The same of any process, so far as it may be looked at.
+pub fn namespace_of(pid: i32) -> Option<u64> {
+    inode(&pid.to_string())
+}
+
 fn inode(process: &str) -> Option<u64> {
     std::fs::metadata(format!("/proc/{process}/ns/pid")).ok().map(|namespace| namespace.ino())
 }
@@ -34,7 +39,7 @@ impl Elsewhere {
         }
         let seen = table.iter().filter_map(|process| {
             let pid = process.id.pid;
-            let namespace = inode(&pid.to_string()).filter(|namespace| wanted.contains(namespace))?;
+            let namespace = namespace_of(pid).filter(|namespace| wanted.contains(namespace))?;
             let inner = innermost(&std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?)?;
             // Read first, verified after: between the two the pid can only have been given away, not come back.
             ProcessId::of(pid).filter(|now| *now == process.id)?;
@@ -47,6 +52,16 @@ impl Elsewhere {
     pub fn pid(&self, namespace: u64, inner: i32) -> Option<i32> {
         self.pids.get(&(namespace, inner)).copied()
     }
+}
+
+/// The process and the thread, here, of a thread that has these numbers in another namespace.
+pub fn thread_here(namespace: u64, pid: i32, tid: i32) -> Option<(i32, i32)> {
+    let pid = Elsewhere::look(&Table::scan().ok()?, &BTreeSet::from([namespace])).pid(namespace, pid)?;
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
+    let mut threads = threads.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let there =
+        |thread: &i32| innermost(&std::fs::read_to_string(format!("/proc/{pid}/task/{thread}/status")).ok()?);
+    threads.find(|thread| there(thread) == Some(tid)).map(|thread| (pid, thread))
 }
 
 /// The pid in the innermost namespace, from the text of /proc/PID/status.
@@ -66,6 +81,17 @@ mod tests {
         for text in ["", "Name:\tNSpid: 4\n", "NSpid:\n", "NSpid:\tx\n"] {
             assert_eq!(innermost(text), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_thread_is_found_by_its_numbers_in_its_own_namespace() {
+        let own = ProcessId::own().unwrap().pid;
+        let here = own_namespace().unwrap();
+        let tid = nix::unistd::gettid().as_raw();
+        assert_ne!(tid, own, "tests run in threads of their own");
+        assert_eq!(thread_here(here, own, tid), Some((own, tid)));
+        assert_eq!(thread_here(here, own, 1), None);
+        assert_eq!(namespace_of(own), Some(here));
     }
 
     #[test]

@@ -7,17 +7,17 @@ use falseticker_page::trap;
 use serde::Serialize;
 
 use super::armed::refusal;
-use crate::process::{ProcessId, cmdline, own_namespace};
+use crate::process::{ProcessId, cmdline, own_namespace, thread_here};
 use crate::{Span, host_clock};
 
 /// A thread that was held, or is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Firing {
-    /// Its process, as its own pid namespace has it.
+    /// Its process.
     pub pid: i32,
     /// Itself.
     pub tid: i32,
-    /// Whether that namespace is this process's, so that the numbers mean something here.
+    /// Whether these numbers are those of this process's pid namespace; else they are those of the thread's own.
     pub is_of_this_namespace: bool,
     /// The command line of its process.
     pub command: String,
@@ -36,11 +36,19 @@ pub struct Firing {
 impl Firing {
     pub(super) fn of(firing: &trap::Firing) -> Self {
         let pid = i32::try_from(firing.pid).unwrap_or(0);
-        let is_of_this_namespace = firing.namespace == 0 || Some(firing.namespace) == own_namespace();
+        let tid = i32::try_from(firing.tid).unwrap_or(0);
+        let is_here = Some(firing.namespace) == own_namespace();
+        // Not of one that has gone on: it takes a look at the whole machine.
+        let may_be_held = firing.ended.is_none() && firing.until > host_clock::monotonic();
+        let found = match is_here {
+            true => Some((pid, tid)),
+            false => may_be_held.then(|| thread_here(firing.namespace, pid, tid)).flatten(),
+        };
+        let (is_of_this_namespace, (pid, tid)) = (found.is_some(), found.unwrap_or((pid, tid)));
         let words = ProcessId::of(pid).filter(|_| is_of_this_namespace).and_then(cmdline);
         Firing {
             pid,
-            tid: i32::try_from(firing.tid).unwrap_or(0),
+            tid,
             is_of_this_namespace,
             command: words.map(|words| words.join(" ")).unwrap_or_default(),
             number: firing.ticket,
@@ -54,7 +62,7 @@ impl Firing {
 
     /// Whether that is a record of it.
     pub(super) fn is_of(&self, record: &trap::Firing) -> bool {
-        u32::try_from(self.tid) == Ok(record.tid) && self.at == record.at
+        self.number == record.ticket && self.at == record.at
     }
 
     /// The same with what has become of it by now.

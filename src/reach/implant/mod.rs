@@ -30,7 +30,7 @@ pub use seat::{has_left, leave, seat};
 
 use super::trace::{Calls, Memory, View};
 use crate::node::Node;
-use crate::process::ProcessId;
+use crate::process::{ProcessId, namespace_of};
 use crate::{Error, Result};
 
 /// The functions of the kernel's own vDSO in a process, by their addresses; 0 for one that it does not have.
@@ -212,7 +212,8 @@ impl Planting<'_, '_> {
             getcpu: kernels.getcpu,
             clock_getres: kernels.clock_getres,
             getrandom: kernels.getrandom,
-            namespace: seat.namespace,
+            // Its own, as the pid is that it tells: the row's are those of this process's.
+            namespace: namespace_of(self.process.pid).unwrap_or(0),
             reached,
         };
         self.memory.write(implant.own(), &seat::bytes_of_own(&own))?;

@@ -21,8 +21,6 @@ pub struct Seat {
     pub row: u64,
     /// The pid that it bears.
     pub pid: u32,
-    /// The namespace of that pid.
-    pub namespace: u64,
 }
 
 /// Takes a row for a process that is reached by an implant.
@@ -46,7 +44,7 @@ pub fn take(node: &Node, process: ProcessId, reached: u64) -> Result<Seat> {
     }
     evidence.header.arrivals.fetch_add(1, Ordering::AcqRel);
     raw::futex_wake_all(evidence.header.arrivals.as_ptr());
-    Ok(Seat { row: row.map_or(0, |row| row as u64 + 1), pid, namespace })
+    Ok(Seat { row: row.map_or(0, |row| row as u64 + 1), pid })
 }
 
 fn exists(pid: u32) -> bool {
