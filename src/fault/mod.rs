@@ -3,6 +3,7 @@
 
 mod drift;
 mod jump;
+mod leap;
 mod set;
 mod slew;
 mod stall;
@@ -11,6 +12,7 @@ pub(crate) mod suspend;
 
 pub use drift::Drift;
 pub use jump::Jump;
+pub use leap::{Leap, LeapKind, WINDOW as LEAP_WINDOW};
 pub use set::Set;
 pub use slew::Slew;
 pub use stall::Stall;
@@ -20,13 +22,13 @@ pub use suspend::{Suspend, WallAfter};
 use falseticker_page::change::{Change, Kind};
 use falseticker_page::layout::Clock;
 use falseticker_page::time::{NodeInstant, Rate, Span};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::{Error, Result};
 use crate::units::{format_instant, format_rate, format_span};
 
 /// Which clocks a fault touches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Clocks {
     /// The wall clock alone: CLOCK_REALTIME and whatever follows it.

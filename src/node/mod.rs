@@ -53,7 +53,7 @@ use crate::fault::{Clocks, Fault, Suspend};
 use crate::freeze::{self, FreezeReport, Frozen};
 use crate::process::ProcessId;
 use crate::reach;
-use crate::schedule::{Heal, Tables, add_fault, heal};
+use crate::schedule::{Heal, Planned, Tables, What, add_fault, heal, plan_changes};
 use crate::suspend::{self, Suspended};
 use crate::trap;
 use memory::Mapped;
@@ -196,6 +196,26 @@ impl Node {
         let published =
             published.ok_or_else(|| Error::not_applied(fault.describe(), "nothing was published"))?;
         Ok(Applied::of(&published, fault.describe()))
+    }
+
+    /// Publishes changes that take effect at instants of their own, all at once: they take place whatever becomes of this
+    /// process. What was applied comes back in the same order.
+    pub fn plan(&self, planned: &[Planned]) -> Result<Vec<Applied>> {
+        for planned in planned {
+            if let What::Fault(fault, clocks, lasts) = &planned.what {
+                self.check(fault, *clocks, *lasts)?;
+            }
+        }
+        let mut ids = Vec::new();
+        let published = slots::publish(&self.dir, &self.page, &mut |old, captured, from| {
+            let (tables, new) = plan_changes(old, captured, from, planned)?;
+            ids = new;
+            Ok(Some(tables))
+        })?;
+        let applied = published.iter().flat_map(|published| {
+            ids.iter().filter_map(|id| published.tables.change(*id)).map(Applied::of_change)
+        });
+        Ok(applied.collect())
     }
 
     /// Refuses a clock fault that could not be put in force now, and changes nothing: for whoever means to do so later.
@@ -431,6 +451,19 @@ impl Drop for Node {
 }
 
 impl Applied {
+    /// What a planned change's record says.
+    fn of_change(change: &falseticker_page::change::Change) -> Self {
+        let what = Fault::of_change(change).map_or_else(|| "heal".to_owned(), |fault| fault.describe());
+        Applied {
+            id: change.id,
+            what,
+            clocks: status::clock_names(change.clocks),
+            at: change.at,
+            until: (change.until != HostInstant::MAX).then_some(change.until),
+            late_by: Span::ZERO,
+        }
+    }
+
     fn of(published: &slots::Published, what: String) -> Self {
         let of_now = |change: &&falseticker_page::change::Change| {
             change.at == published.at && change.kind != falseticker_page::change::Kind::End

@@ -224,9 +224,15 @@ pub(super) fn changes(tables: &Tables, now: HostInstant) -> Vec<ChangeStatus> {
         tables.changes.iter().filter(|change| change.kind == ChangeKind::Heal).collect();
     let state = |change: &Change| {
         let healed = heals.iter().any(|heal| heal.id > change.id && heal.at <= now);
+        // A heal that was planned ends what began before it and nothing else, and leaves the records as they are.
+        let outlived = |heal: &&&Change| {
+            !heal.cancelled && heal.at <= now && (change.at, change.id) < (heal.at, heal.id)
+        };
+        let is_fault = !matches!(change.kind, ChangeKind::Heal | ChangeKind::End);
+        let cut = is_fault && heals.iter().filter(outlived).any(|heal| heal.at < change.until);
         if change.at > now && !change.cancelled {
             "planned"
-        } else if change.cancelled && healed {
+        } else if change.cancelled && healed || cut {
             "healed"
         } else if change.until <= now || change.kind == ChangeKind::End {
             "ended"

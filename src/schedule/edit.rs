@@ -1,6 +1,6 @@
 //! What a command does to a node's tables: a fault is added, or all are ended; then every clock is laid anew.
 
-use falseticker_page::change::{Change, Kind};
+use falseticker_page::change::{CHANGES, Change, Kind};
 use falseticker_page::layout::Clock;
 use falseticker_page::schedule::find;
 use falseticker_page::segment::Shape;
@@ -46,6 +46,61 @@ pub fn add_fault(
     push(&mut new, fault.kind(), clocks.bits(), from, until, (amount, second));
     lay(&mut new, captured, from)?;
     Ok(new)
+}
+
+/// A change that is planned for an instant.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Planned {
+    /// When it takes effect.
+    pub at: HostInstant,
+    /// What it is.
+    pub what: What,
+}
+
+/// What is planned.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum What {
+    /// A clock fault, for a time or until it is ended.
+    Fault(Fault, Clocks, Option<Span>),
+    /// The end of all that began before it, by a step.
+    Heal,
+}
+
+/// Adds changes that take effect at instants of their own, from `from` on; their ids come back in the same order.
+pub fn plan(
+    old: &Tables,
+    captured: &Captured,
+    from: HostInstant,
+    planned: &[Planned],
+) -> Result<(Tables, Vec<u32>)> {
+    let attempted = || format!("plan {} changes of a node's clocks", planned.len());
+    let mut new = old.clone();
+    let mut ids = Vec::with_capacity(planned.len());
+    for Planned { at, what } in planned {
+        if *at < from {
+            return Err(Error::not_applied(attempted(), "the first of them is to take effect before now")
+                .remedy("leave more time until it"));
+        }
+        ids.push(new.last_change.wrapping_add(1));
+        match what {
+            What::Fault(fault, clocks, lasts) => {
+                let length = [fault.length(), *lasts].into_iter().flatten().min();
+                let until = length.map_or(HostInstant::MAX, |length| at.saturating_add(length));
+                push(&mut new, fault.kind(), clocks.bits(), *at, until, fault.figures());
+            }
+            What::Heal => {
+                let all = Clock::ALL.iter().fold(0, |bits, clock| bits | clock.bit());
+                push(&mut new, Kind::Heal, all, *at, HostInstant::MAX, (0, 0));
+            }
+        }
+        if new.last_change.saturating_sub(old.last_change) as usize > CHANGES {
+            let why =
+                format!("with their ends they are more than the {CHANGES} that a node's page remembers");
+            return Err(Error::not_applied(attempted(), why).remedy("plan fewer, or over more nodes"));
+        }
+    }
+    lay(&mut new, captured, from)?;
+    Ok((new, ids))
 }
 
 pub(super) fn is_temporary(kind: Kind) -> bool {

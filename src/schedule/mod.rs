@@ -7,7 +7,7 @@ pub mod suspend;
 pub mod tables;
 
 pub use course::Standing;
-pub use edit::{Heal, add_fault, heal};
+pub use edit::{Heal, Planned, What, add_fault, heal, plan as plan_changes};
 pub use plan::{Compiled, compile};
 pub use tables::{Captured, Tables};
 

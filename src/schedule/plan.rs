@@ -12,6 +12,7 @@
 //! 4. The end of a jump takes back what the jump added, unless a later `set` has replaced the offset meanwhile.
 //! 5. A temporary fault (slew, stall, strobe, suspend) ends when the next one begins; ended, it leaves the clock where it is.
 //! 6. A clock with nothing left of any fault is the host's own again.
+//! 7. A heal ends whatever began before it, also one that is planned: what would have ended later ends there.
 
 use falseticker_page::change::{Change, Kind};
 use falseticker_page::layout::{Clock, SEGMENTS};
@@ -92,22 +93,42 @@ fn close(segments: &mut [Segment]) {
 
 /// Everything that will happen to a clock from `from` on, in order.
 fn happenings(tables: &Tables, clock: Clock, from: HostInstant, base_rate: Rate) -> Vec<Happening> {
-    let changes: Vec<&Change> = tables
-        .changes
-        .iter()
-        .filter(|change| change.kind != Kind::End && !change.cancelled && change.clocks & clock.bit() != 0)
-        .collect();
+    let counts =
+        |change: &&Change| change.kind != Kind::End && !change.cancelled && change.clocks & clock.bit() != 0;
+    let all: Vec<&Change> = tables.changes.iter().filter(counts).collect();
+    let heals_of_clock: Vec<&Change> =
+        all.iter().copied().filter(|change| change.kind == Kind::Heal).collect();
+    let healed: Vec<Change> = all.iter().filter_map(|change| until_healed(change, &heals_of_clock)).collect();
+    let changes: Vec<&Change> = healed.iter().collect();
     let mut all = Vec::new();
     heals(&changes, clock, from, &mut all);
     steps(&changes, from, &mut all);
     rates(&changes, from, base_rate, &mut all);
     temporaries(&changes, clock, from, &mut all);
+    // What a heal has ended needs no end of its own.
+    let ends_there = |happening: &Happening| {
+        let ends = |change: &&Change| change.kind != Kind::Heal && change.partner == happening.change;
+        let of_it = || happening.change == 0 || changes.iter().any(|change| ends(&change));
+        heals_of_clock.iter().any(|heal| heal.at == happening.at) && of_it()
+    };
+    all.retain(|happening| !ends_there(happening));
     // Stable: at one instant, an end comes before the beginning of what replaces it.
     all.sort_by_key(|happening| (happening.at, matches!(happening.what, What::Begin(_))));
     all
 }
 
-/// Where in time a heal stands, everything else was cancelled; what remains is the clock's way home.
+/// A change that ends no later than the next heal; `None` if it would not even begin before it.
+fn until_healed(change: &Change, heals: &[&Change]) -> Option<Change> {
+    let ended_by = |heal: &&&Change| (change.at, change.id) < (heal.at, heal.id);
+    let heal = heals.iter().filter(ended_by).min_by_key(|heal| heal.at).filter(|_| change.kind != Kind::Heal);
+    match heal {
+        Some(heal) if heal.at == change.at => None,
+        Some(heal) => Some(Change { until: change.until.min(heal.at), ..*change }),
+        None => Some(*change),
+    }
+}
+
+/// What a heal begins: the clock's way home.
 fn heals(changes: &[&Change], clock: Clock, from: HostInstant, all: &mut Vec<Happening>) {
     for change in changes.iter().filter(|change| change.kind == Kind::Heal && change.at >= from) {
         let by_slew = clock == Clock::Wall && change.second != 0;

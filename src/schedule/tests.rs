@@ -1,5 +1,7 @@
 //! How faults compose, as a specification: each test lays faults over a clock and asks what it shows.
 
+mod ahead;
+
 use falseticker_page::layout::Clock;
 use falseticker_page::schedule::value;
 use falseticker_page::segment::Shape;

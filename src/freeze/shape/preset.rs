@@ -94,6 +94,18 @@ impl Preset {
     }
 }
 
+impl std::str::FromStr for Preset {
+    type Err = crate::Error;
+
+    fn from_str(text: &str) -> crate::Result<Self> {
+        Preset::ALL.into_iter().find(|preset| preset.name() == text).ok_or_else(|| {
+            let names = Preset::ALL.map(Preset::name).join(", ");
+            crate::Error::bad_input(format_args!("use the preset '{text}'"), "there is none of that name")
+                .remedy(format_args!("the presets are {names}"))
+        })
+    }
+}
+
 impl fmt::Display for Preset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
