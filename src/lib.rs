@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod error;
 pub mod fault;
 pub mod freeze;
+pub mod history;
 pub mod host_clock;
 pub mod nemesis;
 pub mod node;
