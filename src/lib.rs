@@ -10,6 +10,7 @@ pub mod history;
 pub mod host_clock;
 pub mod nemesis;
 pub mod node;
+pub mod player;
 pub mod process;
 mod raw;
 pub mod reach;

@@ -3,8 +3,8 @@
 use clap::{ArgAction, Parser, Subcommand};
 
 use super::{
-    attach, completions, create, detach, doctor, drift, env, exit, freeze, heal, jump, man, remove, run, set,
-    slew, stall, status, strobe, suspend, thaw,
+    attach, completions, create, detach, doctor, drift, env, exit, freeze, heal, jump, leap, log, man,
+    nemesis, play, remove, run, set, slew, stall, status, strobe, suspend, thaw,
 };
 
 /// Skew the clock of unmodified programs, freeze them at the worst moment, and prove that each fault arrived.
@@ -59,6 +59,8 @@ pub enum Command {
     Stall(stall::Args),
     /// Step a node's clock there and back, over and over
     Strobe(strobe::Args),
+    /// Give a node's clock a leap second
+    Leap(leap::Args),
     /// Stop all of a node's processes, and confirm that they stand still
     Freeze(freeze::Args),
     /// Suspend a node as a virtual machine is: frozen, and its monotonic clock does not count it
@@ -73,6 +75,12 @@ pub enum Command {
     Doctor(doctor::Args),
     /// Remove a node; its processes have true clocks from then on
     Remove(remove::Args),
+    /// Play a scenario: nodes with their programs, and a timeline of faults
+    Play(play::Args),
+    /// Draw a timeline of faults from a seed
+    Nemesis(nemesis::Args),
+    /// Print a history, what happened in a scenario
+    Log(log::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
     /// Print the manual page
@@ -82,7 +90,14 @@ pub enum Command {
 impl Command {
     /// Whether it touches no node.
     pub fn only_prints(&self) -> bool {
-        matches!(self, Command::Completions(_) | Command::Man(_) | Command::Doctor(_))
+        matches!(
+            self,
+            Command::Completions(_)
+                | Command::Man(_)
+                | Command::Doctor(_)
+                | Command::Nemesis(_)
+                | Command::Log(_)
+        )
     }
 }
 
@@ -102,6 +117,7 @@ Examples:
   falseticker freeze a --for 15s            a stop-the-world pause
   falseticker status a                      clocks, processes, evidence
   falseticker heal                          all wall clocks true again
+  falseticker play scenario.toml            a whole scenario, and what came of it
 ";
 
 const UNITS: &str = "\

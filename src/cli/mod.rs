@@ -18,9 +18,13 @@ mod fault;
 mod freeze;
 mod heal;
 mod jump;
+mod leap;
+mod log;
 mod logging;
 mod man;
+mod nemesis;
 mod output;
+mod play;
 mod remove;
 mod run;
 mod set;
@@ -70,11 +74,11 @@ fn carry_out(cli: &Cli) -> u8 {
         sweep();
     }
     let of_run = matches!(cli.command, Command::Run(_));
-    let done = dispatch(&cli.command, &output).and_then(|reply| output.finish(reply));
+    let done = dispatch(&cli.command, &output, cli.json).and_then(|reply| output.finish(reply));
     done.unwrap_or_else(|error| output.refuse(&error, exit::code(&error, of_run)))
 }
 
-fn dispatch(command: &Command, output: &Output) -> Result<Reply> {
+fn dispatch(command: &Command, output: &Output, json: bool) -> Result<Reply> {
     match command {
         Command::Run(args) => run::run(args),
         Command::Create(args) => create::create(args),
@@ -87,6 +91,7 @@ fn dispatch(command: &Command, output: &Output) -> Result<Reply> {
         Command::Slew(args) => slew::slew(args, output),
         Command::Stall(args) => stall::stall(args, output),
         Command::Strobe(args) => strobe::strobe(args, output),
+        Command::Leap(args) => leap::leap(args, output),
         Command::Freeze(args) => freeze::freeze(args, output),
         Command::Suspend(args) => suspend::suspend(args, output),
         Command::Thaw(args) => thaw::thaw(args),
@@ -94,6 +99,9 @@ fn dispatch(command: &Command, output: &Output) -> Result<Reply> {
         Command::Status(args) => status::status(args),
         Command::Doctor(args) => doctor::doctor(args),
         Command::Remove(args) => remove::remove(args),
+        Command::Play(args) => play::play(args, json),
+        Command::Nemesis(args) => nemesis::nemesis(args),
+        Command::Log(args) => log::log(args, output),
         Command::Completions(args) => completions::completions(args),
         Command::Man(args) => man::man(args),
     }

@@ -11,7 +11,7 @@
 //! - An existing file is never overwritten unless that is asked for.
 
 mod event;
-mod operation;
+pub mod operation;
 mod reader;
 mod text;
 mod writer;

@@ -26,7 +26,7 @@ use super::message::{LENGTH, Message};
 use super::signals;
 use super::target::{ROOT_VARIABLE, Target, become_program, set};
 use crate::error::{Error, ErrorKind, Result};
-use crate::node;
+use crate::node::{self, Node};
 use crate::process::{PidFd, ProcessId};
 use crate::reach::{self, Choice, Means, Program, Wanted};
 use crate::{HostInstant, host_clock, raw};
@@ -78,7 +78,7 @@ impl Command {
     }
 
     /// How much it matters to follow its execs.
-    fn need(&self, strict: bool) -> Need {
+    pub fn need(&self, strict: bool) -> Need {
         match (self.means(), self.wanted) {
             (Some(Means::Vdso), _) => Need::Program,
             // It needs nothing for itself, and without that nobody would be reached.
@@ -150,7 +150,7 @@ pub fn launch(command: &Command, home: &mut Home, not_before: HostInstant, how: 
     require_one_thread()?;
     let attempted = command.attempted();
     let failed = |errno: Errno| Error::not_applied(&attempted, errno.desc());
-    let mut target = prepare(command, home)?;
+    let mut target = prepare(command, &home.node)?;
     let following = Following::prepare(command.need(how.strict), command.wanted, how.strict)?;
     let capture = how.captured.then(|| Capture::prepare(home.node.dir())).transpose()?.unwrap_or_default();
     target.streams = capture.program.iter().map(|(fd, number)| (fd.as_raw_fd(), *number)).collect();
@@ -264,7 +264,8 @@ fn not_executed(attempted: &str, errno: Errno) -> Error {
     }
 }
 
-fn prepare(command: &Command, home: &Home) -> Result<Target> {
+/// What is executed in a node, with which environment.
+pub fn prepare(command: &Command, node: &Node) -> Result<Target> {
     let (file, args) = command.exec_words();
     let attempted = command.attempted();
     let terminated = |word: &OsStr| {
@@ -272,7 +273,7 @@ fn prepare(command: &Command, home: &Home) -> Result<Target> {
             .map_err(|_| Error::bad_input(&attempted, "an argument has a NUL byte in it"))
     };
     let current = std::env::var_os("LD_PRELOAD");
-    let changed = if command.is_preloaded() { home.node.env(current.as_deref()) } else { Vec::new() };
+    let changed = if command.is_preloaded() { node.env(current.as_deref()) } else { Vec::new() };
     let is_changed = |name: &OsStr| name == ROOT_VARIABLE || changed.iter().any(|(other, _)| name == other);
     let kept = std::env::vars_os().filter(|(name, _)| !is_changed(name));
     let env = kept.chain(changed.iter().cloned()).map(|(name, value)| {

@@ -18,21 +18,21 @@
 //! `run` alone (see `keeper`); if the keeper dies, `run` becomes the program's parent. Both are subreapers, so that
 //! what the program leaves behind stays below them.
 
-mod arrival;
+pub(crate) mod arrival;
 pub(crate) mod capture;
 mod children;
-mod following;
+pub(crate) mod following;
 pub(crate) mod fork;
 mod home;
 mod keeper;
-mod launch;
+pub(crate) mod launch;
 mod message;
 mod orphans;
 mod outcome;
 pub mod report;
 mod signals;
 mod supervise;
-mod target;
+pub(crate) mod target;
 mod wait;
 mod witness;
 

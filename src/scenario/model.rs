@@ -12,6 +12,7 @@ use super::text::AsSpan;
 use crate::Span;
 use crate::freeze::shape::Length;
 use crate::nemesis::Nemesis;
+use crate::reach::Wanted;
 use crate::units::format_span;
 
 /// A whole scenario. File and builder make the same one.
@@ -152,8 +153,23 @@ pub struct Program {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reach {
+    /// By the shim where it gets into the program, else by a replaced vDSO; so also without this key.
+    Auto,
     /// By the preloaded shim.
     Preload,
+    /// By a replaced vDSO: static programs, Go.
+    Vdso,
+}
+
+impl Reach {
+    /// What is asked for.
+    pub fn wanted(self) -> Wanted {
+        match self {
+            Reach::Auto => Wanted::Auto,
+            Reach::Preload => Wanted::Preload,
+            Reach::Vdso => Wanted::Vdso,
+        }
+    }
 }
 
 /// What becomes of a program that ends by itself.

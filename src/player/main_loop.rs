@@ -1,0 +1,483 @@
+//! A scenario from its beginning to its end, in one thread, which waits for whatever comes first: a keeper's word, a thread
+//! that has done its part, an instant, an interruption.
+//!
+//! What must hold: nothing here waits for anything else, so that the instants of the timeline find their threads in time;
+//! whatever fails, the end is always the same: healed, thawed, undone, stopped, waited for, told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::Scope;
+
+use indexmap::IndexMap;
+use regex::bytes::Regex;
+
+use super::act::act;
+use super::cast::{Cast, Heard, examine, make_nodes, remove};
+use super::command;
+use super::samples;
+use super::shared::{News, Over, Shared, lock};
+use super::verdict::{Known, judge};
+use super::watch::Watch;
+use super::{Options, Outcome};
+use crate::error::{Error, ErrorKind, Result};
+use crate::history::{Event, FORMAT, Header, Node as NodeLine, VERSION, Writer};
+use crate::node::Node;
+use crate::scenario::ahead::{ahead, is_ahead};
+use crate::scenario::{Due, Planned, Scenario, Target, timeline};
+use crate::trigger::pattern;
+use crate::units::format_instant;
+use crate::{Heal, HostInstant, NodeInstant, Span, host_clock, raw};
+
+/// How long before its instant a thread is started that acts then.
+const LEAD: Span = Span::from_millis(300);
+/// From the moment at which all are ready to the start: the pages are written in between, each in some milliseconds.
+const MARGIN: Span = Span::from_millis(200);
+const MARGIN_PER_NODE: Span = Span::from_millis(30);
+/// How often marks are looked for.
+const LOOK: Span = Span::from_millis(25);
+/// How often a program is asked whether it is ready.
+const ASK: Span = Span::from_millis(10);
+
+/// Why a part of the play is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// Its time has come.
+    Time,
+    /// It was interrupted.
+    Interrupted,
+}
+
+struct Play<'a> {
+    scenario: &'a Scenario,
+    timeline: &'a [Planned],
+    nodes: &'a IndexMap<String, Node>,
+    history: &'a Mutex<Writer>,
+    over: &'a Over,
+    killed: &'a Mutex<BTreeSet<String>>,
+    cancel: Option<&'a OwnedFd>,
+    bell: &'a UnixStream,
+    news: &'a Receiver<News>,
+    dir: &'a Path,
+    cast: Cast,
+    watches: IndexMap<String, Watch>,
+    samples: IndexMap<String, samples::Known>,
+    known: Known,
+    undo: Vec<(u32, String)>,
+    next_sample: HostInstant,
+    next_look: HostInstant,
+    stopping: bool,
+}
+
+/// What threads are started with.
+type Begin<'b> = dyn FnMut(&Planned, Option<HostInstant>) + 'b;
+
+pub fn play(scenario: &Scenario, seed: u64, options: Options) -> Result<Outcome> {
+    let timeline = timeline(scenario, seed)?;
+    let commands = examine(scenario)?;
+    let dir = match &options.directory {
+        Some(dir) => std::path::absolute(dir),
+        None => std::env::current_dir(),
+    };
+    let dir: PathBuf = dir.map_err(|why| Error::not_applied("find the current directory", why))?;
+    let nodes = make_nodes(scenario)?;
+    let written = Writer::create(options.history.as_deref(), options.overwrite, options.observer);
+    let mut writer = written.inspect_err(|_| remove(&nodes))?;
+    writer.begin(&header(scenario, seed));
+    let cast = Cast::hire(scenario, &nodes, commands, &dir).inspect_err(|_| remove(&nodes))?;
+    let history = Mutex::new(writer);
+    let (over, killed) = (Over::new()?, Mutex::new(BTreeSet::new()));
+    let (bell, ringer) =
+        UnixStream::pair().map_err(|why| Error::not_applied("make a pair of sockets", why))?;
+    for end in [&bell, &ringer] {
+        end.set_nonblocking(true).map_err(|why| Error::not_applied("make a pair of sockets", why))?;
+    }
+    let (send, news) = channel();
+    let shared =
+        Shared { nodes: &nodes, history: &history, over: &over, killed: &killed, news: send, bell: &ringer };
+    let mut play = Play {
+        scenario,
+        timeline: &timeline,
+        nodes: &nodes,
+        history: &history,
+        over: &over,
+        killed: &killed,
+        cancel: options.cancel.as_ref(),
+        bell: &bell,
+        news: &news,
+        dir: &dir,
+        cast,
+        watches: nodes.keys().map(|name| (name.clone(), Watch::default())).collect(),
+        samples: nodes.keys().map(|name| (name.clone(), samples::Known::default())).collect(),
+        known: Known::default(),
+        undo: Vec::new(),
+        next_sample: HostInstant::MAX,
+        next_look: HostInstant::MAX,
+        stopping: false,
+    };
+    let ended = play.whole(&shared);
+    play.finish(ended, seed)
+}
+
+fn header(scenario: &Scenario, seed: u64) -> Header {
+    let node = |(name, program): (&String, &crate::scenario::Program)| NodeLine {
+        name: name.clone(),
+        command: program.command.clone(),
+        monotonic: program.monotonic,
+    };
+    Header {
+        format: FORMAT.to_owned(),
+        version: VERSION,
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        scenario: scenario.head.name.clone(),
+        seed,
+        started: format_instant(NodeInstant::from_nanos(host_clock::realtime())),
+        duration_ns: scenario.head.duration.as_nanos(),
+        recovery_ns: scenario.head.recovery.as_nanos(),
+        clocks: vec!["mono".to_owned(), "wall".to_owned()],
+        nodes: scenario.nodes.iter().map(node).collect(),
+    }
+}
+
+impl Play<'_> {
+    fn whole(&mut self, shared: &Shared<'_>) -> Result<Stop> {
+        if self.get_ready()? == Stop::Interrupted {
+            return Ok(Stop::Interrupted);
+        }
+        let start = self.plan()?;
+        let heal = start.saturating_add(self.scenario.head.duration);
+        let end = heal.saturating_add(self.scenario.head.recovery);
+        self.cast.until(end);
+        let told = Event::Start { heal: heal.as_nanos(), end: end.as_nanos() };
+        lock(self.history).at(start, told);
+        (self.next_sample, self.next_look) = (start, start);
+        let dir = self.dir;
+        let stop = std::thread::scope(|scope| {
+            let stop = self.act_until(scope, shared, start, heal, dir);
+            // Also after a failure: nobody is to go on with the timeline.
+            self.over.come();
+            stop
+        })?;
+        self.take_news();
+        if stop == Stop::Interrupted {
+            return Ok(stop);
+        }
+        self.until(end, &mut |_, _| ())
+    }
+
+    /// Starts the programs, until all are ready.
+    fn get_ready(&mut self) -> Result<Stop> {
+        loop {
+            if self.cast.advance(self.nodes, &mut lock(self.history))? {
+                return Ok(Stop::Time);
+            }
+            let pause = host_clock::monotonic().saturating_add(ASK);
+            if self.until(pause, &mut |_, _| ())? == Stop::Interrupted {
+                return Ok(Stop::Interrupted);
+            }
+        }
+    }
+
+    /// Writes what is known ahead into the pages, and the whole plan into the history; when it starts.
+    fn plan(&mut self) -> Result<HostInstant> {
+        let per_node = Span::from_nanos(MARGIN_PER_NODE.as_nanos().saturating_mul(self.nodes.len() as i64));
+        let start = host_clock::monotonic().saturating_add(MARGIN).saturating_add(per_node);
+        let mut changes: BTreeMap<u32, u32> = BTreeMap::new();
+        for (name, node) in self.nodes {
+            let ahead = ahead(self.scenario, self.timeline, name, start)?;
+            if ahead.is_empty() {
+                continue;
+            }
+            let planned: Vec<_> = ahead.iter().map(|(_, change)| *change).collect();
+            let applied = node.plan(&planned)?;
+            let Some(watch) = self.watches.get_mut(name) else { continue };
+            for ((fault, _), applied) in ahead.into_iter().zip(applied) {
+                if let Some(fault) = fault {
+                    changes.insert(fault, applied.id);
+                }
+                watch.add(fault, applied);
+            }
+        }
+        let mut history = lock(self.history);
+        for planned in self.timeline {
+            let node = match &planned.to {
+                Target::Node(name) => Some(name.clone()),
+                Target::Named(_) | Target::Nobody => None,
+            };
+            let (due, after) = match &planned.due {
+                Due::At(at) => (Some(start.saturating_add(*at).as_nanos()), None),
+                Due::After(after) => (None, Some(after.clone())),
+            };
+            history.now(Event::Planned {
+                id: planned.id,
+                entry: planned.entry,
+                node,
+                fault: planned.action.clone(),
+                due,
+                after,
+                change: changes.get(&planned.id).copied(),
+                optional: planned.optional,
+            });
+        }
+        if host_clock::monotonic() > start {
+            return Err(Error::not_applied(
+                format_args!("start scenario '{}'", self.scenario.head.name),
+                "the machine was too busy to write the plan before its start",
+            )
+            .remedy("try again when it is less loaded"));
+        }
+        Ok(start)
+    }
+
+    /// The timeline: each thing that is not in the pages gets a thread in time.
+    fn act_until<'scope, 'env>(
+        &mut self,
+        scope: &'scope Scope<'scope, 'env>,
+        shared: &Shared<'env>,
+        start: HostInstant,
+        heal: HostInstant,
+        dir: &'env Path,
+    ) -> Result<Stop>
+    where
+        Self: 'scope,
+    {
+        let mut begin = |planned: &Planned, due: Option<HostInstant>| {
+            let (shared, planned) = (shared.clone(), planned.clone());
+            let work = move || act(&shared, &planned, due, dir);
+            // Without a thread nothing is done, and the verdict says so.
+            let _ = std::thread::Builder::new().stack_size(512 << 10).spawn_scoped(scope, work);
+        };
+        let mut outputs: Vec<(Regex, &Planned)> = Vec::new();
+        let timeline = self.timeline;
+        for planned in timeline {
+            match &planned.due {
+                Due::After(after) => match &after.output {
+                    Some(output) => outputs.push((pattern(output)?, planned)),
+                    None => begin(planned, None),
+                },
+                Due::At(_) => {}
+            }
+        }
+        let due = |planned: &Planned| match planned.due {
+            Due::At(at) if is_ahead(planned).is_none() => Some(start.saturating_add(at)),
+            _ => None,
+        };
+        let mut tasks: std::collections::VecDeque<(HostInstant, &Planned)> =
+            timeline.iter().filter_map(|planned| due(planned).map(|due| (due, planned))).collect();
+        loop {
+            let now = host_clock::monotonic();
+            while let Some((due, planned)) = tasks.front().copied()
+                && due <= now.saturating_add(LEAD)
+            {
+                tasks.pop_front();
+                begin(planned, Some(due));
+            }
+            let next =
+                tasks.front().map_or(heal, |(due, _)| due.saturating_add(LEAD.saturating_neg())).min(heal);
+            let heard = self.once(next)?;
+            if self.is_cancelled() {
+                return Ok(Stop::Interrupted);
+            }
+            for heard in heard {
+                self.fire(&heard, &mut outputs, &mut begin);
+            }
+            if host_clock::monotonic() >= heal {
+                return Ok(Stop::Time);
+            }
+        }
+    }
+
+    /// Whoever waits for this line.
+    fn fire(&mut self, heard: &Heard, outputs: &mut Vec<(Regex, &Planned)>, begin: &mut Begin<'_>) {
+        outputs.retain(|(pattern, planned)| {
+            let Due::After(after) = &planned.due else { return true };
+            let is_his = after.node.as_ref().is_none_or(|node| *node == heard.node);
+            if !is_his || !pattern.is_match(heard.line.as_bytes()) {
+                return true;
+            }
+            let fired = Event::Fired { id: planned.id, kind: "output".to_owned(), on: heard.line.clone() };
+            lock(self.history).at(heard.at, fired);
+            begin(planned, Some(heard.at.saturating_add(after.delay.unwrap_or(Span::ZERO))));
+            false
+        });
+    }
+
+    /// Until an instant, or an interruption.
+    fn until(&mut self, at: HostInstant, _: &mut Begin<'_>) -> Result<Stop> {
+        loop {
+            self.once(at)?;
+            if self.is_cancelled() && !self.stopping {
+                return Ok(Stop::Interrupted);
+            }
+            if host_clock::monotonic() >= at {
+                return Ok(Stop::Time);
+            }
+        }
+    }
+
+    /// Waits for whatever comes first, and takes care of it; the lines that were heard come back.
+    fn once(&mut self, at: HostInstant) -> Result<Vec<Heard>> {
+        let again =
+            self.cast.actors.values().filter_map(|actor| actor.again).min().unwrap_or(HostInstant::MAX);
+        let until = at.min(self.next_sample).min(self.next_look).min(again);
+        self.poll(until);
+        self.take_news();
+        if self.next_look != HostInstant::MAX {
+            self.cast.attend(self.nodes, &mut lock(self.history));
+        }
+        let mut heard = Vec::new();
+        for (name, node) in self.nodes {
+            let was_killed = || lock(self.killed).remove(name);
+            let mut history = lock(self.history);
+            heard.extend(self.cast.hear(name, node, &mut history, was_killed, self.stopping)?);
+        }
+        let now = host_clock::monotonic();
+        if now >= self.next_look {
+            self.look()?;
+            self.next_look = now.saturating_add(LOOK);
+        }
+        if now >= self.next_sample {
+            self.sample()?;
+            let behind = now.saturating_since(self.next_sample).as_nanos()
+                / self.scenario.head.sample.as_nanos().max(1);
+            let step = self.scenario.head.sample.as_nanos().saturating_mul(behind + 1);
+            self.next_sample = self.next_sample.saturating_add(Span::from_nanos(step));
+        }
+        match lock(self.history).failure() {
+            Some(why) if !self.stopping => Err(why.clone()),
+            _ => Ok(heard),
+        }
+    }
+
+    fn poll(&self, until: HostInstant) {
+        let entry = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+        let cancel = self.cancel.filter(|_| !self.stopping).map_or(-1, AsRawFd::as_raw_fd);
+        let mut fds = vec![entry(cancel), entry(self.bell.as_raw_fd())];
+        fds.extend(self.cast.keepers().map(|(_, keeper)| entry(keeper.as_fd().as_raw_fd())));
+        let left = until.saturating_since(host_clock::monotonic()).as_nanos().max(0);
+        let _ = raw::poll(&mut fds, (until != HostInstant::MAX).then_some(left));
+    }
+
+    fn is_cancelled(&self) -> bool {
+        let Some(cancel) = self.cancel else { return false };
+        let mut fds = [libc::pollfd { fd: cancel.as_raw_fd(), events: libc::POLLIN, revents: 0 }];
+        raw::poll(&mut fds, Some(0)).is_ok_and(|ready| ready > 0)
+    }
+
+    fn take_news(&mut self) {
+        let mut bell = self.bell;
+        while bell.read(&mut [0; 256]).is_ok_and(|length| length > 0) {}
+        while let Ok(news) = self.news.try_recv() {
+            match news {
+                News::Applied { id, node, applied } => {
+                    self.known.given.insert(id, node.clone());
+                    if let Some(watch) = self.watches.get_mut(&node) {
+                        watch.add(Some(id), applied);
+                    }
+                }
+                News::Reached(id) => drop(self.known.reached.insert(id)),
+                News::Failed(id, why) => drop(self.known.failed.insert(id, why)),
+                News::Stood(node, from, until) => self.known.stood.push((node, from, until)),
+                News::Restart(node, at) => {
+                    if let Some(actor) = self.cast.actors.get_mut(&node) {
+                        actor.again = Some(at);
+                    }
+                }
+                News::Undo(id, command) => self.undo.push((id, command)),
+            }
+        }
+    }
+
+    fn look(&mut self) -> Result<()> {
+        let now = host_clock::monotonic();
+        let mut history = lock(self.history);
+        for (name, node) in self.nodes {
+            if let Some(watch) = self.watches.get_mut(name) {
+                watch.look(node, now, &mut history)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn sample(&mut self) -> Result<()> {
+        let now = host_clock::monotonic();
+        let mut history = lock(self.history);
+        for (name, node) in self.nodes {
+            if let Some(known) = self.samples.get_mut(name) {
+                let sample = known.sample(node, now)?;
+                history.at(now, sample);
+            }
+        }
+        Ok(())
+    }
+
+    /// The end, however it came.
+    fn finish(mut self, ended: Result<Stop>, seed: u64) -> Result<Outcome> {
+        self.over.come();
+        self.stopping = true;
+        (self.next_sample, self.next_look) = (HostInstant::MAX, HostInstant::MAX);
+        let _ = self.look();
+        let unfinished: Vec<String> = self.cast.unfinished().cloned().collect();
+        if !matches!(ended, Ok(Stop::Time)) {
+            for node in self.nodes.values() {
+                if let Err(why) = node.heal(Heal::Step) {
+                    tracing::warn!("{why}");
+                }
+            }
+        }
+        let undone = self.undo();
+        self.cast.stop();
+        while self.cast.keepers().next().is_some() {
+            let _ = self.once(HostInstant::MAX);
+        }
+        let Play { cast, nodes, watches, timeline, known, history, .. } = self;
+        let problems = cast.problems.clone();
+        drop(cast);
+        remove(nodes);
+        let mut history = lock(history);
+        let mut known = known;
+        known.failed.extend(undone);
+        let (reason, why) = match &ended {
+            Ok(Stop::Time) => ("complete", None),
+            Ok(Stop::Interrupted) => ("interrupted", None),
+            Err(why) => ("failed", Some(format!("cannot {}: {}", why.attempted(), why.why()))),
+        };
+        let checks = match &ended {
+            Ok(Stop::Time) => judge(timeline, &watches, &known, &problems, &unfinished),
+            _ => Vec::new(),
+        };
+        for check in &checks {
+            history.now(Event::Verdict(check.clone()));
+        }
+        history.now(Event::End { reason: reason.to_owned(), why });
+        let stop = ended?;
+        if let Some(why) = history.failure() {
+            return Err(Error::new(ErrorKind::NotApplied, why.attempted(), why.why()));
+        }
+        Ok(Outcome { seed, checks, interrupted: stop == Stop::Interrupted })
+    }
+
+    /// Takes commands back, the last one first; which could not be.
+    fn undo(&mut self) -> Vec<(u32, String)> {
+        let mut failed = Vec::new();
+        for (id, undo) in std::mem::take(&mut self.undo).into_iter().rev() {
+            let code = match command::run(&undo, self.dir, None) {
+                Ok(done) => done.code,
+                Err(why) => {
+                    tracing::warn!("{why}");
+                    -1
+                }
+            };
+            let told = Event::Command { id, command: undo.clone(), undo: true, code, late_by: None };
+            lock(self.history).now(told);
+            if code != 0 {
+                failed.push((id, format!("'{undo}' has ended with exit code {code}")));
+            }
+        }
+        failed
+    }
+}
