@@ -27,6 +27,7 @@ mod reads;
 mod refusals;
 mod run;
 mod sandboxes;
+mod scenarios;
 mod settings;
 mod shapes;
 mod shim;
@@ -74,6 +75,7 @@ fn main() -> ExitCode {
         visible::trials(),
         shapes::trials(),
         suspend::trials(),
+        scenarios::trials(),
         run::trials(),
         capture::trials(),
         triggers::trials(),

@@ -20,15 +20,21 @@ use crate::scenario::action::{Action, Freeze, Kill, Run};
 use crate::scenario::{Due, Planned, Target};
 use crate::trap::Hold;
 use crate::trigger::{self, OnCommand, OnConnect, OnFile, POLL, Trigger, Waited};
-use crate::{HostInstant, Span, host_clock};
+use crate::{HostInstant, Span, host_clock, raw};
 
 /// How long before its instant a freeze looks for its processes, which takes some milliseconds.
 const LOOK_AHEAD: Span = Span::from_millis(4);
+/// How long before its instant a freeze makes its guards. Not sooner: a node has room for eight freezes at a time.
+const PREPARE: Span = Span::from_millis(60);
 /// How often who is being killed is looked for again: he may just have been forked.
 const ROUNDS: usize = 20;
 
 /// Does what is planned, at its instant, or when what it waits for has happened.
 pub fn act(shared: &Shared<'_>, planned: &Planned, due: Option<HostInstant>, dir: &Path) {
+    if planned.action.is_pause() {
+        // It sleeps nearly always, and is to be woken in time.
+        raw::come_first();
+    }
     let result = match &planned.due {
         Due::After(after) if due.is_none() => wait_and_do(shared, planned, after, dir),
         _ => due.map_or(Ok(()), |due| at_its_time(shared, planned, due, dir)),
@@ -56,6 +62,10 @@ fn wait_and_do(
     after: &crate::scenario::After,
     dir: &Path,
 ) -> Result<()> {
+    // What happened before the start is not what is waited for.
+    if !sleep(shared, shared.start.get().copied()) {
+        return Ok(());
+    }
     let mut trigger: Box<dyn Trigger> = if let Some(path) = &after.file {
         Box::new(OnFile::prepare(&dir.join(path))?)
     } else if let Some(command) = &after.command {
@@ -261,6 +271,9 @@ fn stop(
         outlives: true,
         ..freeze::Plan::default()
     };
+    if !sleep(shared, due.map(|due| due.saturating_add(PREPARE.saturating_neg()))) {
+        return Ok(None);
+    }
     let mut over = false;
     let frozen = node.freeze_when(&plan, &mut || {
         let is_over = || Error::not_applied(format_args!("freeze node {name}"), "the timeline is over");

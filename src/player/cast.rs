@@ -13,7 +13,7 @@ use indexmap::IndexMap;
 use super::keeper::{Charge, FromKeeper, Keeper, ToKeeper};
 use super::ready::Readiness;
 use super::samples::host_instants;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Event, Operation, Writer, operation};
 use crate::node::{Kind, MadeBy, Node};
 use crate::reach::Wanted;
@@ -84,7 +84,13 @@ pub fn examine(scenario: &Scenario) -> Result<Vec<Command>> {
     let wanted = |program: &Program| program.reach.map_or(Wanted::Auto, crate::scenario::Reach::wanted);
     let examine = |program: &Program| {
         let words: Vec<_> = program.command.iter().map(Into::into).collect();
-        Command::examine(&words, wanted(program))
+        Command::examine(&words, wanted(program)).map_err(|why| {
+            // Those two have exit codes of their own in `run` alone.
+            let bad = matches!(why.kind(), ErrorKind::NotFound | ErrorKind::CannotExecute);
+            let error =
+                Error::new(if bad { ErrorKind::BadInput } else { why.kind() }, why.attempted(), why.why());
+            why.help().map_or(error.clone(), |help| error.remedy(help))
+        })
     };
     scenario.nodes.values().map(examine).collect()
 }

@@ -9,8 +9,8 @@ use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, OnceLock};
 use std::thread::Scope;
 
 use indexmap::IndexMap;
@@ -34,7 +34,7 @@ use crate::units::format_instant;
 use crate::{Heal, HostInstant, NodeInstant, Span, host_clock, raw};
 
 /// How long before its instant a thread is started that acts then.
-const LEAD: Span = Span::from_millis(300);
+const LEAD: Span = Span::from_secs(1);
 /// From the moment at which all are ready to the start: the pages are written in between, each in some milliseconds.
 const MARGIN: Span = Span::from_millis(200);
 const MARGIN_PER_NODE: Span = Span::from_millis(30);
@@ -97,8 +97,16 @@ pub fn play(scenario: &Scenario, seed: u64, options: Options) -> Result<Outcome>
         end.set_nonblocking(true).map_err(|why| Error::not_applied("make a pair of sockets", why))?;
     }
     let (send, news) = channel();
-    let shared =
-        Shared { nodes: &nodes, history: &history, over: &over, killed: &killed, news: send, bell: &ringer };
+    let start = OnceLock::new();
+    let shared = Shared {
+        start: &start,
+        nodes: &nodes,
+        history: &history,
+        over: &over,
+        killed: &killed,
+        news: send,
+        bell: &ringer,
+    };
     let mut play = Play {
         scenario,
         timeline: &timeline,
@@ -149,9 +157,8 @@ impl Play<'_> {
             return Ok(Stop::Interrupted);
         }
         let start = self.plan()?;
-        let heal = start.saturating_add(self.scenario.head.duration);
-        let end = heal.saturating_add(self.scenario.head.recovery);
-        self.cast.until(end);
+        let _ = shared.start.set(start);
+        let (heal, end) = self.ends(start);
         let told = Event::Start { heal: heal.as_nanos(), end: end.as_nanos() };
         lock(self.history).at(start, told);
         (self.next_sample, self.next_look) = (start, start);
@@ -166,7 +173,7 @@ impl Play<'_> {
         if stop == Stop::Interrupted {
             return Ok(stop);
         }
-        self.until(end, &mut |_, _| ())
+        self.until(end)
     }
 
     /// Starts the programs, until all are ready.
@@ -176,16 +183,24 @@ impl Play<'_> {
                 return Ok(Stop::Time);
             }
             let pause = host_clock::monotonic().saturating_add(ASK);
-            if self.until(pause, &mut |_, _| ())? == Stop::Interrupted {
+            if self.until(pause)? == Stop::Interrupted {
                 return Ok(Stop::Interrupted);
             }
         }
+    }
+
+    /// When the clocks are healed, and when the programs are stopped.
+    fn ends(&self, start: HostInstant) -> (HostInstant, HostInstant) {
+        let heal = start.saturating_add(self.scenario.head.duration);
+        (heal, heal.saturating_add(self.scenario.head.recovery))
     }
 
     /// Writes what is known ahead into the pages, and the whole plan into the history; when it starts.
     fn plan(&mut self) -> Result<HostInstant> {
         let per_node = Span::from_nanos(MARGIN_PER_NODE.as_nanos().saturating_mul(self.nodes.len() as i64));
         let start = host_clock::monotonic().saturating_add(MARGIN).saturating_add(per_node);
+        // Before the first page is written: should this process die in between, the programs still run to the end.
+        self.cast.until(self.ends(start).1);
         let mut changes: BTreeMap<u32, u32> = BTreeMap::new();
         for (name, node) in self.nodes {
             let ahead = ahead(self.scenario, self.timeline, name, start)?;
@@ -282,7 +297,7 @@ impl Play<'_> {
             if self.is_cancelled() {
                 return Ok(Stop::Interrupted);
             }
-            for heard in heard {
+            for heard in heard.into_iter().filter(|heard| heard.at >= start) {
                 self.fire(&heard, &mut outputs, &mut begin);
             }
             if host_clock::monotonic() >= heal {
@@ -307,7 +322,7 @@ impl Play<'_> {
     }
 
     /// Until an instant, or an interruption.
-    fn until(&mut self, at: HostInstant, _: &mut Begin<'_>) -> Result<Stop> {
+    fn until(&mut self, at: HostInstant) -> Result<Stop> {
         loop {
             self.once(at)?;
             if self.is_cancelled() && !self.stopping {

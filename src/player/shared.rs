@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::Sender;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use indexmap::IndexMap;
 
@@ -107,6 +107,8 @@ pub struct Shared<'a> {
     pub news: Sender<News>,
     /// What wakes it.
     pub bell: &'a UnixStream,
+    /// When the timeline starts.
+    pub start: &'a OnceLock<HostInstant>,
 }
 
 impl Shared<'_> {

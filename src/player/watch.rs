@@ -72,11 +72,6 @@ impl Watch {
         });
     }
 
-    /// The next instant at which one takes effect.
-    pub fn next(&self, now: HostInstant) -> Option<HostInstant> {
-        self.changes.range((now, u32::MAX)..).next().map(|((at, _), _)| *at)
-    }
-
     /// Writes down what has taken effect, and who has read his clock under what.
     pub fn look(&mut self, node: &Node, now: HostInstant, history: &mut Writer) -> Result<()> {
         let name = node.name().to_string();

@@ -81,3 +81,10 @@ pub fn own_group() {
         let _ = nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0));
     }
 }
+
+/// Ports on loopback that nobody has right now, each another.
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners =
+        [(); N].map(|()| std::net::TcpListener::bind("127.0.0.1:0").expect("there is a free port"));
+    listeners.map(|listener| listener.local_addr().expect("it has an address").port())
+}

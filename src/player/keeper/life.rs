@@ -10,6 +10,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::prctl;
 use nix::sys::signal::{SigHandler, Signal};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
@@ -74,8 +75,8 @@ pub fn live(charge: Charge, socket: UnixStream) -> ! {
     let _ = prctl::set_child_subreaper(true);
     set(Signal::SIGCHLD, SigHandler::SigDfl);
     raw::settle_as(NAME);
-    let kept = charge_descriptors(&charge, &socket);
-    leave_all_but(kept);
+    // The pages are mapped already.
+    leave_all_but(socket.as_raw_fd());
     if let Some(mut life) = Life::begin(charge, socket) {
         while life.step() {}
         life.end();
@@ -83,22 +84,11 @@ pub fn live(charge: Charge, socket: UnixStream) -> ! {
     raw::exit(0)
 }
 
-/// What of the caller's descriptors is still needed: the pages are mapped already.
-fn charge_descriptors(_: &Charge, socket: &UnixStream) -> Vec<RawFd> {
-    vec![socket.as_raw_fd()]
-}
-
-/// Lets go of all that was inherited but these.
-fn leave_all_but(mut kept: Vec<RawFd>) {
-    kept.sort_unstable();
-    let mut from: u32 = 3;
-    for fd in kept.into_iter().filter_map(|fd| u32::try_from(fd).ok()).filter(|fd| *fd >= 3) {
-        if from < fd {
-            let _ = raw::close_range(from, fd - 1);
-        }
-        from = fd + 1;
-    }
-    let _ = raw::close_range(from, u32::MAX);
+/// Lets go of all that was inherited but this.
+fn leave_all_but(kept: RawFd) {
+    let kept = u32::try_from(kept).unwrap_or(u32::MAX);
+    let _ = raw::close_range(3, kept.saturating_sub(1));
+    let _ = raw::close_range(kept.saturating_add(1), u32::MAX);
     if let Ok(null) = raw::open(c"/dev/null", libc::O_RDWR) {
         for stream in 0..=2 {
             let _ = raw::dup2(null, stream);
@@ -114,6 +104,7 @@ impl Life {
         let children = raw::signalfd(1 << (libc::SIGCHLD - 1)).ok()?;
         // SAFETY: the kernel has just made this descriptor.
         let children = unsafe { OwnedFd::from_raw_fd(children) };
+        fcntl(&children, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).ok()?;
         let (out, out_end) = std::io::pipe().ok()?;
         let (err, err_end) = std::io::pipe().ok()?;
         Some(Life {
@@ -311,17 +302,19 @@ impl Life {
         let ends = self.ends.each_ref().map(AsRawFd::as_raw_fd);
         self.charge.target.streams = ends.into_iter().zip([1, 2]).collect();
         // SAFETY: the child becomes the program, or ends; this process has no lock that it would need.
-        let child = match unsafe { nix::unistd::fork() } {
-            Ok(ForkResult::Child) => {
-                drop((go, failure));
-                let _ = raw::setsid();
-                if let Err(errno) = nix::unistd::chdir(self.charge.dir.as_c_str()) {
-                    let _ = raw::write(fail.as_raw_fd(), &(errno as i32).to_le_bytes());
-                    raw::exit(125);
-                }
-                match become_program(&self.charge.target, &following, gate.as_raw_fd(), fail.as_raw_fd()) {}
+        let forked = unsafe { nix::unistd::fork() };
+        if matches!(forked, Ok(ForkResult::Child)) {
+            drop((go, failure));
+            let _ = raw::setsid();
+            if let Err(errno) = nix::unistd::chdir(self.charge.dir.as_c_str()) {
+                let _ = raw::write(fail.as_raw_fd(), &(errno as i32).to_le_bytes());
+                raw::exit(125);
             }
+            become_program(&self.charge.target, &following, gate.as_raw_fd(), fail.as_raw_fd());
+        }
+        let child = match forked {
             Ok(ForkResult::Parent { child }) => child.as_raw(),
+            Ok(ForkResult::Child) => raw::exit(125),
             Err(errno) => return Err(errno.desc().to_owned()),
         };
         drop((gate, fail));

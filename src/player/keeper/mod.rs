@@ -140,11 +140,6 @@ impl Keeper {
     pub fn is_gone(&self) -> bool {
         self.is_gone
     }
-
-    /// The keeper's process.
-    pub fn id(&self) -> ProcessId {
-        self.id
-    }
 }
 
 impl AsFd for Keeper {

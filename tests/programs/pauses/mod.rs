@@ -14,6 +14,7 @@ use falseticker::process::{PidFd, ProcessId, Table, stillness};
 use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
 
+pub use crate::harness::free_ports;
 use crate::harness::{Lab, Live, eventually};
 
 pub fn trials() -> Vec<Trial> {
@@ -130,11 +131,4 @@ fn signal(id: ProcessId, signal: Signal) {
     if let Ok(Some(process)) = PidFd::open(id) {
         let _ = process.signal(signal);
     }
-}
-
-/// Ports on loopback that nobody has right now, each another.
-pub fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners =
-        [(); N].map(|()| std::net::TcpListener::bind("127.0.0.1:0").expect("there is a free port"));
-    listeners.map(|listener| listener.local_addr().expect("it has an address").port())
 }
