@@ -11,6 +11,8 @@
 //! - An existing file is never overwritten unless that is asked for.
 
 mod event;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod operation;
 mod reader;
 mod text;
@@ -23,7 +25,7 @@ pub use event::{Check, Event, Header, HeldProcess, Line, Node, Verdict};
 pub use operation::{Operation, Phase};
 pub use reader::Reader;
 pub use text::describe;
-pub use writer::Writer;
+pub use writer::{Observer, Writer};
 
 /// The version of the format that is written, and the newest that is read.
 pub const VERSION: u32 = 1;

@@ -23,7 +23,9 @@ impl Draw {
 
     /// Below `count`, which is more than nothing.
     pub fn below(&mut self, count: usize) -> usize {
-        self.0.random_range(0..count.max(1) as u64) as usize
+        // Drawn as 64 bits on every machine.
+        let below = u64::try_from(count.max(1)).unwrap_or(u64::MAX);
+        usize::try_from(self.0.random_range(0..below)).unwrap_or(0)
     }
 
     /// Evenly between the two, in whole milliseconds.

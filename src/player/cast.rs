@@ -3,7 +3,7 @@
 //! What must hold: a node is started once those that it needs are ready; every line of its output is told once, and looked at
 //! by whoever waits for one; an end that nobody asked for is remembered.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -79,20 +79,31 @@ pub struct Cast {
     tells_output: bool,
 }
 
-/// Examines the programs, before anything is made.
-pub fn examine(scenario: &Scenario) -> Result<Vec<Command>> {
-    let wanted = |program: &Program| program.reach.map_or(Wanted::Auto, crate::scenario::Reach::wanted);
+/// Examines the programs, before anything is made. A relative path is one from the directory that the program runs in.
+pub fn examine(scenario: &Scenario, base: &Path) -> Result<Vec<Command>> {
     let examine = |program: &Program| {
-        let words: Vec<_> = program.command.iter().map(Into::into).collect();
+        let mut words: Vec<OsString> = program.command.iter().map(Into::into).collect();
+        if let Some(first) = words.first_mut().filter(|first| first.as_bytes().contains(&b'/')) {
+            *first = directory(program, base).join(&*first).into();
+        }
         Command::examine(&words, wanted(program)).map_err(|why| {
             // Those two have exit codes of their own in `run` alone.
             let bad = matches!(why.kind(), ErrorKind::NotFound | ErrorKind::CannotExecute);
-            let error =
-                Error::new(if bad { ErrorKind::BadInput } else { why.kind() }, why.attempted(), why.why());
+            let kind = if bad { ErrorKind::BadInput } else { why.kind() };
+            let error = Error::new(kind, why.attempted(), why.why());
             why.help().map_or(error.clone(), |help| error.remedy(help))
         })
     };
     scenario.nodes.values().map(examine).collect()
+}
+
+fn wanted(program: &Program) -> Wanted {
+    program.reach.map_or(Wanted::Auto, crate::scenario::Reach::wanted)
+}
+
+/// Where a program runs.
+fn directory(program: &Program, base: &Path) -> PathBuf {
+    program.dir.as_ref().map_or(base.to_owned(), |dir| base.join(dir))
 }
 
 /// Makes the nodes.
@@ -377,7 +388,7 @@ fn place(
 
 fn charge(program: &Program, node: &Node, command: &Command, base: &Path) -> Result<Charge> {
     let attempted = || format!("prepare the program of node {}", node.name());
-    let dir = program.dir.as_ref().map_or(base.to_owned(), |dir| base.join(dir));
+    let dir = directory(program, base);
     if !dir.is_dir() {
         let why = format!("{} is no directory", dir.display());
         return Err(Error::bad_input(attempted(), why).remedy("make it, or correct dir"));
@@ -399,7 +410,7 @@ fn charge(program: &Program, node: &Node, command: &Command, base: &Path) -> Res
     Ok(Charge {
         node: Node::of_dir(node.dir().clone())?,
         target,
-        follow: (command.need(false), program.reach.map_or(Wanted::Auto, crate::scenario::Reach::wanted)),
+        follow: (command.need(false), wanted(program)),
         dir: CString::new(dir.as_os_str().as_bytes()).map_err(|why| Error::bad_input(attempted(), why))?,
         scratch,
         stop: (signal(&stop.signal)?, stop.within),

@@ -78,12 +78,12 @@ type Begin<'b> = dyn FnMut(&Planned, Option<HostInstant>) + 'b;
 
 pub fn play(scenario: &Scenario, seed: u64, options: Options) -> Result<Outcome> {
     let timeline = timeline(scenario, seed)?;
-    let commands = examine(scenario)?;
     let dir = match &options.directory {
         Some(dir) => std::path::absolute(dir),
         None => std::env::current_dir(),
     };
     let dir: PathBuf = dir.map_err(|why| Error::not_applied("find the current directory", why))?;
+    let commands = examine(scenario, &dir)?;
     let nodes = make_nodes(scenario)?;
     let written = Writer::create(options.history.as_deref(), options.overwrite, options.observer);
     let mut writer = written.inspect_err(|_| remove(&nodes))?;
@@ -197,7 +197,8 @@ impl Play<'_> {
 
     /// Writes what is known ahead into the pages, and the whole plan into the history; when it starts.
     fn plan(&mut self) -> Result<HostInstant> {
-        let per_node = Span::from_nanos(MARGIN_PER_NODE.as_nanos().saturating_mul(self.nodes.len() as i64));
+        let nodes = i64::try_from(self.nodes.len()).unwrap_or(i64::MAX);
+        let per_node = Span::from_nanos(MARGIN_PER_NODE.as_nanos().saturating_mul(nodes));
         let start = host_clock::monotonic().saturating_add(MARGIN).saturating_add(per_node);
         // Before the first page is written: should this process die in between, the programs still run to the end.
         self.cast.until(self.ends(start).1);

@@ -36,7 +36,7 @@ use std::path::PathBuf;
 
 use crate::Result;
 use crate::freeze::shape::Seed;
-use crate::history::{Check, Verdict};
+use crate::history::{Check, Observer, Verdict};
 use crate::scenario::{self, Scenario};
 
 /// How a scenario is played.
@@ -49,7 +49,7 @@ pub struct Options {
     /// Whether an existing file is replaced.
     pub overwrite: bool,
     /// Who is told of each line of the history at once.
-    pub observer: Option<Box<dyn FnMut(&crate::history::Line) + Send>>,
+    pub observer: Option<Observer>,
     /// From where relative directories count; the current directory without.
     pub directory: Option<PathBuf>,
     /// Readable when it is to be interrupted.

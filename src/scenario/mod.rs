@@ -9,6 +9,8 @@ mod builder;
 mod check;
 pub mod dry_run;
 pub mod file;
+#[doc(hidden)]
+pub mod fuzz;
 mod model;
 pub mod problem;
 pub mod text;

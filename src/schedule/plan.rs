@@ -108,7 +108,7 @@ fn happenings(tables: &Tables, clock: Clock, from: HostInstant, base_rate: Rate)
     // What a heal has ended needs no end of its own.
     let ends_there = |happening: &Happening| {
         let ends = |change: &&Change| change.kind != Kind::Heal && change.partner == happening.change;
-        let of_it = || happening.change == 0 || changes.iter().any(|change| ends(&change));
+        let of_it = || happening.change == 0 || changes.iter().any(ends);
         heals_of_clock.iter().any(|heal| heal.at == happening.at) && of_it()
     };
     all.retain(|happening| !ends_there(happening));

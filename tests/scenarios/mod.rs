@@ -3,6 +3,7 @@
 mod bad_input;
 mod ends;
 mod examples;
+mod fuzz;
 mod kills;
 mod large;
 mod log;
@@ -26,6 +27,7 @@ pub fn trials() -> Vec<Trial> {
         log::trials(),
         large::trials(),
         examples::trials(),
+        fuzz::trials(),
     ]
     .into_iter()
     .flatten()
