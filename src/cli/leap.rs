@@ -9,9 +9,9 @@ use super::{fault, values};
 
 const EXAMPLES: &str = "\
 Examples:
-  falseticker leap a insert                 the clock is stepped back by a second
-  falseticker leap a delete                 it is stepped forward by one
-  falseticker leap a smear --window 1h      a second is slewed away within an hour
+  falseticker leap a insert               the clock is stepped back by a second
+  falseticker leap a delete               it is stepped forward by one
+  falseticker leap a smear --window 1h    a second is slewed away within an hour
   falseticker leap a insert --on-command ./is-leader.sh
 
 CLOCK_TAI, which a real leap second leaves alone, goes with the wall clock.

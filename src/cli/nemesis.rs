@@ -15,10 +15,10 @@ use super::values;
 
 const EXAMPLES: &str = "\
 Examples:
-  falseticker nemesis --duration 60s --nodes a,b,c --seed 7       print a timeline
-  falseticker nemesis --duration 10m --nodes a,b,c --mix jump,freeze -o t.toml
-  falseticker nemesis --duration 60s --nodes a,b --max-skew 500ms --intensity high
-  falseticker play lease.toml --nemesis-seed 7                    play one at once
+  falseticker nemesis --duration 60s --nodes a,b,c --seed 7    print a timeline
+  falseticker nemesis --duration 10m --nodes a,b --mix jump,freeze -o t.toml
+  falseticker nemesis --duration 60s --nodes a,b --max-skew 500ms
+  falseticker play lease.toml --nemesis-seed 7                 play one at once
 
 The same seed and version give the same text, byte for byte. It is the timeline of a scenario: put [scenario] and \
 [nodes] before it.

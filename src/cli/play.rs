@@ -19,10 +19,10 @@ use super::signals::Signals;
 
 const EXAMPLES: &str = "\
 Examples:
-  falseticker play lease.toml                         start, fault, stop, judge
-  falseticker play lease.toml --dry-run               the timeline and each clock
-  falseticker play lease.toml --seed 7 --history h    to be looked at: log h
-  falseticker play lease.toml --nemesis-seed 7        with faults that are drawn
+  falseticker play lease.toml                        start, fault, stop, judge
+  falseticker play lease.toml --dry-run              the timeline and each clock
+  falseticker play lease.toml --seed 7 --history h   to be looked at: log h
+  falseticker play lease.toml --nemesis-seed 7       with faults that are drawn
 
 Exit code 0 if all faults arrived and all programs behaved, 1 if not. A scenario is TOML:
 

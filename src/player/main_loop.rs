@@ -4,6 +4,8 @@
 //! What must hold: nothing here waits for anything else, so that the instants of the timeline find their threads in time;
 //! whatever fails, the end is always the same: healed, thawed, undone, stopped, waited for, told.
 
+mod finish;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -17,21 +19,21 @@ use indexmap::IndexMap;
 use regex::bytes::Regex;
 
 use super::act::act;
-use super::cast::{Cast, Heard, examine, make_nodes, remove};
-use super::command;
+use super::cast::{Cast, Heard};
+use super::hire::{examine, make_nodes, remove};
 use super::samples;
 use super::shared::{News, Over, Shared, lock};
-use super::verdict::{Known, judge};
+use super::verdict::Known;
 use super::watch::Watch;
 use super::{Options, Outcome};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::history::{Event, FORMAT, Header, Node as NodeLine, VERSION, Writer};
 use crate::node::Node;
 use crate::scenario::ahead::{ahead, is_ahead};
 use crate::scenario::{Due, Planned, Scenario, Target, timeline};
 use crate::trigger::pattern;
 use crate::units::format_instant;
-use crate::{Heal, HostInstant, NodeInstant, Span, host_clock, raw};
+use crate::{HostInstant, NodeInstant, Span, host_clock, raw};
 
 /// How long before its instant a thread is started that acts then.
 const LEAD: Span = Span::from_secs(1);
@@ -429,71 +431,5 @@ impl Play<'_> {
             }
         }
         Ok(())
-    }
-
-    /// The end, however it came.
-    fn finish(mut self, ended: Result<Stop>, seed: u64) -> Result<Outcome> {
-        self.over.come();
-        self.stopping = true;
-        (self.next_sample, self.next_look) = (HostInstant::MAX, HostInstant::MAX);
-        let _ = self.look();
-        let unfinished: Vec<String> = self.cast.unfinished().cloned().collect();
-        if !matches!(ended, Ok(Stop::Time)) {
-            for node in self.nodes.values() {
-                if let Err(why) = node.heal(Heal::Step) {
-                    tracing::warn!("{why}");
-                }
-            }
-        }
-        let undone = self.undo();
-        self.cast.stop();
-        while self.cast.keepers().next().is_some() {
-            let _ = self.once(HostInstant::MAX);
-        }
-        let Play { cast, nodes, watches, timeline, known, history, .. } = self;
-        let problems = cast.problems.clone();
-        drop(cast);
-        remove(nodes);
-        let mut history = lock(history);
-        let mut known = known;
-        known.failed.extend(undone);
-        let (reason, why) = match &ended {
-            Ok(Stop::Time) => ("complete", None),
-            Ok(Stop::Interrupted) => ("interrupted", None),
-            Err(why) => ("failed", Some(format!("cannot {}: {}", why.attempted(), why.why()))),
-        };
-        let checks = match &ended {
-            Ok(Stop::Time) => judge(timeline, &watches, &known, &problems, &unfinished),
-            _ => Vec::new(),
-        };
-        for check in &checks {
-            history.now(Event::Verdict(check.clone()));
-        }
-        history.now(Event::End { reason: reason.to_owned(), why });
-        let stop = ended?;
-        if let Some(why) = history.failure() {
-            return Err(Error::new(ErrorKind::NotApplied, why.attempted(), why.why()));
-        }
-        Ok(Outcome { seed, checks, interrupted: stop == Stop::Interrupted })
-    }
-
-    /// Takes commands back, the last one first; which could not be.
-    fn undo(&mut self) -> Vec<(u32, String)> {
-        let mut failed = Vec::new();
-        for (id, undo) in std::mem::take(&mut self.undo).into_iter().rev() {
-            let code = match command::run(&undo, self.dir, None) {
-                Ok(done) => done.code,
-                Err(why) => {
-                    tracing::warn!("{why}");
-                    -1
-                }
-            };
-            let told = Event::Command { id, command: undo.clone(), undo: true, code, late_by: None };
-            lock(self.history).now(told);
-            if code != 0 {
-                failed.push((id, format!("'{undo}' has ended with exit code {code}")));
-            }
-        }
-        failed
     }
 }

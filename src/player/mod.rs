@@ -23,6 +23,7 @@
 mod act;
 mod cast;
 mod command;
+mod hire;
 mod keeper;
 mod main_loop;
 mod ready;
@@ -30,6 +31,9 @@ mod samples;
 mod shared;
 mod verdict;
 mod watch;
+
+#[cfg(test)]
+mod tests;
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;

@@ -27,6 +27,13 @@ pub fn check(scenario: &Scenario) -> Checked {
     circles(scenario)?;
     if let Some(nemesis) = &scenario.nemesis {
         nemesis.check(scenario.nodes.len()).map_err(|error| Problem::of(Place::of("nemesis"), &error))?;
+        let suspends = nemesis.mix.contains(&crate::nemesis::Fault::Suspend);
+        if let Some((name, _)) = scenario.nodes.iter().find(|(_, program)| suspends && !program.monotonic) {
+            let why =
+                format!("it has suspend in it, and the monotonic clocks of node {name} may not be faulted");
+            return Err(Problem::new(Place::of("nemesis").key("mix"), why)
+                .remedy(format_args!("add monotonic = true to [nodes.{name}], or leave suspend out")));
+        }
     }
     for (index, each) in scenario.timeline.iter().enumerate() {
         entry(scenario, &Place::entry(index), each)?;

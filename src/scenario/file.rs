@@ -11,8 +11,9 @@ use toml::{Spanned, Value};
 
 use super::action::Action;
 use super::check::check;
-use super::model::{Entry, RawEntry, RawScenario, Scenario, When};
+use super::model::{Entry, Scenario, When};
 use super::problem::{Place, Problem, Step, in_file};
+use super::raw::{RawEntry, RawScenario};
 use crate::error::{Error, Result};
 
 /// The largest file that is read: a mistaken path must not fill the memory.

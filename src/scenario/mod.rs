@@ -13,6 +13,7 @@ pub mod file;
 pub mod fuzz;
 mod model;
 pub mod problem;
+mod raw;
 pub mod text;
 mod timeline;
 

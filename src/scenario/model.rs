@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use serde_with::{DisplayFromStr, serde_as, skip_serializing_none};
+use serde_with::{serde_as, skip_serializing_none};
 
 use super::action::Action;
 use super::text::AsSpan;
@@ -370,60 +370,4 @@ impl Choice {
             Choice::All => nodes,
         }
     }
-}
-
-/// As the file has an entry: every key beside the others.
-#[serde_as]
-#[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub(super) struct RawEntry {
-    #[serde_as(as = "Option<AsSpan>")]
-    pub at: Option<Span>,
-    #[serde_as(as = "Option<DisplayFromStr>")]
-    pub every: Option<Length>,
-    pub count: Option<u32>,
-    #[serde_as(as = "Option<[AsSpan; 2]>")]
-    pub between: Option<[Span; 2]>,
-    pub after: Option<After>,
-    pub node: Option<Who>,
-    pub optional: Option<bool>,
-    #[serde(deserialize_with = "super::text::read", serialize_with = "super::text::write")]
-    pub jump: Option<super::action::Jump>,
-    #[serde(deserialize_with = "super::text::read", serialize_with = "super::text::write")]
-    pub set: Option<super::action::Set>,
-    #[serde(deserialize_with = "super::text::read", serialize_with = "super::text::write")]
-    pub drift: Option<super::action::Drift>,
-    #[serde(deserialize_with = "super::text::read", serialize_with = "super::text::write")]
-    pub slew: Option<super::action::Slew>,
-    #[serde(deserialize_with = "super::text::read", serialize_with = "super::text::write")]
-    pub stall: Option<super::action::Stall>,
-    #[serde(deserialize_with = "super::text::read", serialize_with = "super::text::write")]
-    pub strobe: Option<super::action::Strobe>,
-    #[serde(deserialize_with = "super::text::read", serialize_with = "super::text::write")]
-    pub leap: Option<super::action::Leap>,
-    #[serde(deserialize_with = "super::text::read", serialize_with = "super::text::write")]
-    pub freeze: Option<super::action::Freeze>,
-    #[serde(deserialize_with = "super::text::read", serialize_with = "super::text::write")]
-    pub suspend: Option<super::action::Suspend>,
-    #[serde(deserialize_with = "super::text::read", serialize_with = "super::text::write")]
-    pub kill: Option<super::action::Kill>,
-    #[serde(deserialize_with = "super::text::read", serialize_with = "super::text::write")]
-    pub heal: Option<super::action::Heal>,
-    #[serde(deserialize_with = "super::text::read", serialize_with = "super::text::write")]
-    pub run: Option<super::action::Run>,
-    pub undo: Option<String>,
-}
-
-/// As the file has it.
-#[skip_serializing_none]
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct RawScenario {
-    pub scenario: Head,
-    #[serde(default)]
-    pub nodes: IndexMap<String, Program>,
-    pub nemesis: Option<Nemesis>,
-    #[serde(default)]
-    pub timeline: Vec<RawEntry>,
 }
