@@ -26,6 +26,9 @@ use crate::{HostInstant, Span, host_clock, raw};
 const LOOK_AHEAD: Span = Span::from_millis(4);
 /// How long before its instant a freeze makes its guards. Not sooner: a node has room for eight freezes at a time.
 const PREPARE: Span = Span::from_millis(60);
+/// For how long a freeze is tried: a process that is just executing something is traced for that moment.
+const TRY_FOR: Span = Span::from_millis(100);
+const TRY_AGAIN: Span = Span::from_millis(5);
 /// How often who is being killed is looked for again: he may just have been forked.
 const ROUNDS: usize = 20;
 
@@ -274,24 +277,31 @@ fn stop(
     if !sleep(shared, due.map(|due| due.saturating_add(PREPARE.saturating_neg()))) {
         return Ok(None);
     }
-    let mut over = false;
-    let frozen = node.freeze_when(&plan, &mut || {
-        let is_over = || Error::not_applied(format_args!("freeze node {name}"), "the timeline is over");
-        let look = due.map(|due| due.saturating_add(LOOK_AHEAD.saturating_neg()));
-        if !sleep(shared, look) {
-            over = true;
-            return Err(is_over());
+    let give_up = due.unwrap_or_else(host_clock::monotonic).saturating_add(TRY_FOR);
+    let mut due = due;
+    loop {
+        let mut over = false;
+        let frozen = node.freeze_when(&plan, &mut || {
+            let is_over = || Error::not_applied(format_args!("freeze node {name}"), "the timeline is over");
+            let look = due.map(|due| due.saturating_add(LOOK_AHEAD.saturating_neg()));
+            if !sleep(shared, look) {
+                over = true;
+                return Err(is_over());
+            }
+            let members = node.members()?;
+            if !sleep(shared, due) {
+                over = true;
+                return Err(is_over());
+            }
+            Ok((plan.end, members))
+        });
+        match frozen {
+            Ok(frozen) => return Ok(Some(frozen)),
+            Err(_) if over => return Ok(None),
+            Err(why) if host_clock::monotonic() >= give_up => return Err(why),
+            Err(why) => tracing::info!(%why, "a freeze of node {name} is tried again"),
         }
-        let members = node.members()?;
-        if !sleep(shared, due) {
-            over = true;
-            return Err(is_over());
-        }
-        Ok((plan.end, members))
-    });
-    match frozen {
-        Err(_) if over => Ok(None),
-        other => other.map(Some),
+        due = Some(host_clock::monotonic().saturating_add(TRY_AGAIN));
     }
 }
 

@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 
 use super::keeper::Charge;
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::{Kind, MadeBy, Node};
+use crate::node::{self, Kind, MadeBy, Node};
 use crate::reach::Wanted;
 use crate::run::launch::{self, Command};
 use crate::scenario::{Program, Scenario, signal};
@@ -22,7 +22,7 @@ pub fn examine(scenario: &Scenario, base: &Path) -> Result<Vec<Command>> {
         if let Some(first) = words.first_mut().filter(|first| first.as_bytes().contains(&b'/')) {
             *first = directory(program, base).join(&*first).into();
         }
-        Command::examine(&words, wanted(program)).map_err(|why| {
+        Command::examine(&words, wanted(program), &node::Choice::default()).map_err(|why| {
             // Those two have exit codes of their own in `run` alone.
             let bad = matches!(why.kind(), ErrorKind::NotFound | ErrorKind::CannotExecute);
             let kind = if bad { ErrorKind::BadInput } else { why.kind() };

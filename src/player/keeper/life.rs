@@ -6,21 +6,23 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::prctl;
 use nix::sys::signal::{SigHandler, Signal};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
-use nix::unistd::ForkResult;
+use nix::unistd::{ForkResult, Pid};
 
 use super::Charge;
 use super::lines::{Lines, Read1};
 use super::message::{FromKeeper, ToKeeper};
 use crate::process::{PidFd, ProcessId};
 use crate::raw;
+use crate::reach::follow::Collected;
 use crate::run::following::Following;
 use crate::run::target::{become_program, set};
 use crate::{HostInstant, Span, freeze, host_clock, node};
@@ -66,6 +68,8 @@ struct Life {
     until: Option<HostInstant>,
     /// Whether somebody's exec stands before the ends of others.
     look_again: bool,
+    /// What those collect who follow execs, one for each start.
+    collected: Vec<Arc<Collected>>,
 }
 
 /// From the fork to the end.
@@ -119,6 +123,7 @@ impl Life {
             phase: Phase::Running,
             until: None,
             look_again: false,
+            collected: Vec::new(),
         })
     }
 
@@ -167,12 +172,13 @@ impl Life {
         let may_read = self.unheard.len() < UNHEARD;
         let entry = |fd: RawFd, events: i16| libc::pollfd { fd, events, revents: 0 };
         let words = if self.unheard.is_empty() { libc::POLLIN } else { libc::POLLIN | libc::POLLOUT };
-        let mut fds = [
+        let mut fds = vec![
             entry(self.socket.as_ref().map_or(-1, AsRawFd::as_raw_fd), words),
             entry(self.children.as_raw_fd(), libc::POLLIN),
             entry(if may_read { fd_of(&self.streams[0]) } else { -1 }, libc::POLLIN),
             entry(if may_read { fd_of(&self.streams[1]) } else { -1 }, libc::POLLIN),
         ];
+        fds.extend(self.collected.iter().map(|collected| entry(collected.as_fd().as_raw_fd(), libc::POLLIN)));
         let due = match self.phase {
             Phase::Running if self.socket.is_none() => self.until,
             Phase::Running => None,
@@ -249,34 +255,49 @@ impl Life {
     fn collect(&mut self) {
         let _ = raw::read(self.children.as_raw_fd(), &mut [0; 1024]);
         self.look_again = false;
+        let told: Vec<(i32, i32)> =
+            self.collected.iter().flat_map(|collected| std::iter::from_fn(|| collected.take())).collect();
+        for (pid, status) in told {
+            if let Ok(status) = WaitStatus::from_raw(Pid::from_raw(pid), status) {
+                self.ended(status);
+            }
+        }
         loop {
             // Looked at first and taken afterwards: the thread that follows execs traces children of this one, and the news of
             // their stops is its own, though the kernel has it for the whole process.
             let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::__WNOTHREAD;
-            let (pid, code, signal) = match waitid(Id::All, flags | WaitPidFlag::WNOWAIT) {
-                Ok(WaitStatus::Exited(pid, code)) => (pid, Some(code), None),
-                Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, None, Some(signal as i32)),
+            match waitid(Id::All, flags | WaitPidFlag::WNOWAIT) {
+                Ok(status @ (WaitStatus::Exited(pid, _) | WaitStatus::Signaled(pid, ..))) => {
+                    let _ = waitpid(pid, Some(WaitPidFlag::WNOHANG | WaitPidFlag::__WNOTHREAD));
+                    self.ended(status);
+                }
                 Ok(WaitStatus::StillAlive) | Err(_) => break,
                 Ok(_) => {
                     self.look_again = true;
                     break;
                 }
-            };
-            let _ = waitpid(pid, Some(WaitPidFlag::WNOHANG | WaitPidFlag::__WNOTHREAD));
-            if self.program.is_some_and(|program| program.pid == pid.as_raw()) {
-                self.program = None;
-                let at_ns = host_clock::monotonic().as_nanos();
-                self.read();
-                let rest: Vec<(bool, Read1)> = self
-                    .streams
-                    .iter_mut()
-                    .zip([false, true])
-                    .filter_map(|(stream, err)| stream.rest().map(|rest| (err, rest)))
-                    .collect();
-                self.pass_on(rest);
-                self.say(&FromKeeper::Exited { pid: pid.as_raw(), code, signal, at_ns });
             }
         }
+    }
+
+    /// Takes note of an end; the program's is told, after all that it had written.
+    fn ended(&mut self, status: WaitStatus) {
+        let (pid, code, signal) = match status {
+            WaitStatus::Exited(pid, code) => (pid.as_raw(), Some(code), None),
+            WaitStatus::Signaled(pid, signal, _) => (pid.as_raw(), None, Some(signal as i32)),
+            _ => return,
+        };
+        if self.program.is_none_or(|program| program.pid != pid) {
+            return;
+        }
+        self.program = None;
+        let at_ns = host_clock::monotonic().as_nanos();
+        self.read();
+        let streams = self.streams.iter_mut().zip([false, true]);
+        let rest: Vec<(bool, Read1)> =
+            streams.filter_map(|(stream, err)| stream.rest().map(|rest| (err, rest))).collect();
+        self.pass_on(rest);
+        self.say(&FromKeeper::Exited { pid, code, signal, at_ns });
     }
 
     fn start(&mut self) {
@@ -321,7 +342,8 @@ impl Life {
         let dir = self.charge.node.dir();
         let program = ProcessId::of(child).ok_or("it was killed before it ran")?;
         self.charge.node.add_root(program).map_err(|why| why.to_string())?;
-        following.keep(dir, child);
+        self.collected.retain(|collected| Arc::strong_count(collected) > 1);
+        self.collected.push(following.keep(dir, child).map_err(|why| why.to_string())?);
         let at_ns = host_clock::monotonic().as_nanos();
         go.write_all(b"!").map_err(said)?;
         drop(go);
@@ -366,6 +388,5 @@ impl Life {
 }
 
 fn fd_of(lines: &Lines) -> RawFd {
-    use std::os::fd::AsFd;
     lines.as_fd().as_raw_fd()
 }
