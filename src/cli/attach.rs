@@ -16,8 +16,9 @@ use super::table::{count, short};
 const EXAMPLES: &str = "\
 Examples:
   falseticker attach --pid 4242                        a node of its own
-  falseticker attach --pid $(pidof redis-server) --node a
+  falseticker attach --pid 4242 4243 --node a          both in one node
   falseticker attach --pid 4242 --tree --node a        and all below it
+  falseticker attach --pid 4242 --follow               and what it executes
   falseticker jump a -1h                               then, as any node
   falseticker detach --pid 4242                        its own clock again
 

@@ -15,7 +15,7 @@ use super::run::Reach;
 const EXAMPLES: &str = "\
 Examples:
   falseticker doctor                        what this machine allows
-  falseticker doctor ./app                  how it will be reached, and what of it
+  falseticker doctor ./app                  how it will be reached, how far
   falseticker doctor --reach vdso ./app     the same by means of your choice
   falseticker doctor --pid 4711             how it is reached, or could be
   falseticker doctor --json ./app           for programs

@@ -138,7 +138,11 @@ fn seize(processes: &[ProcessId]) -> Result<()> {
         let all: BTreeSet<i32> = all.flat_map(|process| threads(process.id)).collect();
         let new: Vec<i32> = all.into_iter().filter(|tid| known.insert(*tid)).collect();
         if new.is_empty() {
-            return Ok(());
+            let left =
+                processes.iter().find(|process| process.is_alive() && follower_of(**process).is_none());
+            let refused =
+                |process| Error::not_applied("trace", format_args!("process {process} cannot be traced"));
+            return left.map_or(Ok(()), |process| Err(refused(process)));
         }
         for tid in new {
             match raw::ptrace(libc::PTRACE_SEIZE, tid, by_ptrace::OPTIONS.unsigned_abs() as usize) {

@@ -27,7 +27,7 @@ use std::ops::Range;
 use falseticker_page::evidence::REACHED_BY_ATTACH;
 
 use super::implant::{self, Implant, Kernels};
-use super::trace::{self, StoppedProcess, Vdso};
+use super::trace::{self, Stop, StoppedProcess, Vdso};
 use crate::node::{Node, NodeDir};
 use crate::process::ProcessId;
 use crate::{Error, Result, Span, host_clock};
@@ -95,7 +95,7 @@ pub(crate) fn attach(node: &Node, pid: i32) -> Result<Attached> {
         }
     }
     trace::refuse_traced(process)?;
-    trace::in_own_thread(|| search(node, process))
+    search(node, process)
 }
 
 /// Looks for an instant at which the vDSO can be changed, and changes it.
@@ -104,28 +104,63 @@ fn search(node: &Node, process: ProcessId) -> Result<Attached> {
     let mut done = Attached { process, already: false, threads: 0, stops: 0, stopped: Span::ZERO };
     let mut pause = FIRST_PAUSE;
     loop {
-        let mut held = StoppedProcess::stop(process)?;
-        done.threads = held.threads().len();
         done.stops += 1;
-        let outcome = change(node, &mut held);
-        done.stopped = done.stopped.saturating_add(held.resume()?);
-        match outcome? {
+        let (why_not, stopped) = held(process, |held| {
+            done.threads = held.threads().len();
+            change(node, held)
+        })?;
+        done.stopped = done.stopped.saturating_add(stopped);
+        match why_not {
             None => {
                 implant::seat(node, process)?;
                 return Ok(done);
             }
-            Some(inside) if host_clock::monotonic() >= until => {
-                return Err(no_instant(process, done.stops, inside));
+            Some(why) if host_clock::monotonic() >= until => {
+                return Err(no_instant(process, done.stops, &why));
             }
-            Some(inside) => tracing::debug!(%process, %inside, "tried again"),
+            Some(why) => tracing::debug!(%process, %why, "tried again"),
         }
         host_clock::sleep(pause);
         pause = pause.saturating_add(pause).min(LONGEST_PAUSE);
     }
 }
 
+/// Why nothing could be done to a process in this moment.
+enum NotNow {
+    /// A thread is where its vDSO is to be changed.
+    Inside(Inside),
+    /// A thread does not stop.
+    Asleep(i32),
+}
+
+impl std::fmt::Display for NotNow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            NotNow::Inside(inside) => inside.fmt(f),
+            NotNow::Asleep(tid) => {
+                write!(f, "thread {tid} was in a wait that cannot be interrupted (vfork, a disk)")
+            }
+        }
+    }
+}
+
+/// Does something to a process whose threads all stand still, and says for how long they did.
+fn held(
+    process: ProcessId,
+    work: impl FnOnce(&mut StoppedProcess) -> Result<Option<NotNow>> + Send,
+) -> Result<(Option<NotNow>, Span)> {
+    trace::in_own_thread(|| match StoppedProcess::try_stop(process)? {
+        Stop::Held(mut held) => {
+            let done = work(&mut held);
+            let stopped = held.resume()?;
+            Ok((done?, stopped))
+        }
+        Stop::Asleep(tid, stopped) => Ok((Some(NotNow::Asleep(tid)), stopped)),
+    })
+}
+
 /// Detours the vDSO of a stopped process, unless a thread is inside what would be overwritten.
-fn change(node: &Node, held: &mut StoppedProcess) -> Result<Option<Inside>> {
+fn change(node: &Node, held: &mut StoppedProcess) -> Result<Option<NotNow>> {
     let process = held.id();
     let vdso = Vdso::of(process.pid, held.memory())?;
     if Standing::of(&vdso, held.memory()).is_some() {
@@ -135,7 +170,7 @@ fn change(node: &Node, held: &mut StoppedProcess) -> Result<Option<Inside>> {
     let intended = Intended::new(process, &vdso, held.memory(), &maps)?;
     let danger: Vec<Range<u64>> = intended.outline()?.danger().collect();
     if let Some(inside) = frames::inside(held, &maps, &danger)? {
-        return Ok(Some(inside));
+        return Ok(Some(NotNow::Inside(inside)));
     }
     put(node, held, &vdso, &intended).map(|()| None)
 }
@@ -157,7 +192,7 @@ fn put(node: &Node, held: &mut StoppedProcess, vdso: &Vdso, intended: &Intended<
         implant.rewire(memory, plan.trampoline(), REACHED_BY_ATTACH)?;
         detour::write(&plan, memory)
     });
-    if done.is_err() && found.is_none() {
+    if done.is_err() && found.is_none() && vdso.is_unchanged(memory) {
         implant.remove(&mut calls, node, process);
     }
     calls.end().and(done)
@@ -182,17 +217,30 @@ pub(crate) fn detach(node: &Node, process: ProcessId) -> Result<Option<Detached>
         _ => return Ok(None),
     }
     follow::end_of(process)?;
-    let stopped = trace::in_own_thread(|| {
-        let held = StoppedProcess::stop(process)?;
-        let vdso = Vdso::of(process.pid, held.memory())?;
-        let undone = match Standing::of(&vdso, held.memory()) {
-            Some(standing) => standing.undo(held.memory()),
-            None => Ok(()),
-        };
-        let left = undone.and_then(|()| implant::leave(node, process, held.memory()));
-        held.resume().and_then(|stopped| left.map(|()| stopped))
-    })?;
-    Ok(Some(Detached { process, stopped }))
+    let until = host_clock::monotonic().saturating_add(SEARCH_LIMIT);
+    let mut detached = Detached { process, stopped: Span::ZERO };
+    loop {
+        let (why_not, stopped) = held(process, |held| undo(node, held).map(|()| None))?;
+        detached.stopped = detached.stopped.saturating_add(stopped);
+        match why_not {
+            None => return Ok(Some(detached)),
+            Some(why) if host_clock::monotonic() >= until => {
+                return Err(Error::not_applied(format_args!("detach process {process}"), why)
+                    .remedy("it stays in its node; try again"));
+            }
+            Some(_) => host_clock::sleep(LONGEST_PAUSE),
+        }
+    }
+}
+
+/// Gives the vDSO its own bytes back, and the process's row of evidence to whoever needs one. Where a thread goes on does not
+/// matter: the bytes that come back are run by nobody, and island and image stay.
+fn undo(node: &Node, held: &mut StoppedProcess) -> Result<()> {
+    let vdso = Vdso::of(held.id().pid, held.memory())?;
+    if let Some(standing) = Standing::of(&vdso, held.memory()) {
+        standing.undo(held.memory())?;
+    }
+    implant::leave(node, held.id(), held.memory())
 }
 
 /// The node that a process is attached to.
@@ -211,8 +259,8 @@ fn taken(process: ProcessId, by: &NodeDir) -> Error {
     refused(process, &format!("it is in node {} already", by.name()))
 }
 
-fn no_instant(process: ProcessId, stops: u32, inside: Inside) -> Error {
-    refused(process, &format!("it was stopped {stops} times, and each time {inside}")).remedy(
+fn no_instant(process: ProcessId, stops: u32, why: &NotNow) -> Error {
+    refused(process, &format!("it was stopped {stops} times, and each time {why}")).remedy(
         "it runs on untouched; try again, when it reads its clock less often or its handlers are done",
     )
 }

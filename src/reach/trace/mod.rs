@@ -32,7 +32,7 @@ mod tests;
 pub(crate) use admit::{admit, not_permitted, refuse_traced};
 pub(crate) use calls::{Calls, filters_of};
 pub(crate) use memory::{Memory, View};
-pub(crate) use process::StoppedProcess;
+pub(crate) use process::{Stop, StoppedProcess};
 pub(crate) use request::{News, event_message, news_of_any};
 pub(crate) use stopped::Stopped;
 pub(crate) use vdso::Vdso;

@@ -14,11 +14,23 @@ use super::calls::Calls;
 use super::memory::Memory;
 use super::stopped::{Awaited, Stopped, await_stop, seize, too_late};
 use super::{STOP_LIMIT, failed};
-use crate::process::{ProcessId, Table, stat};
+use crate::process::{ProcessId, State, Table, stat};
 use crate::{Error, HostInstant, Result, Span, host_clock, raw};
 
 /// The code segment of a thread in 64-bit mode.
 const CODE_64: u64 = 0x33;
+
+/// How long a thread may be in a wait that cannot be interrupted, while the others stand still already.
+const ASLEEP_LIMIT: Span = Span::from_millis(50);
+
+/// What came of stopping a process.
+pub(crate) enum Stop {
+    /// It stands still.
+    Held(StoppedProcess),
+    /// This thread is in a wait that cannot be interrupted: in `vfork`, until its child has gone on; for a disk. The others stood
+    /// still for so long meanwhile, and go on once the calling thread has ended.
+    Asleep(i32, Span),
+}
 
 /// A stopped process. Dropping it lets it go on.
 #[derive(Debug)]
@@ -33,6 +45,14 @@ impl StoppedProcess {
     /// Stops all threads of a process. After a failure it runs on once the calling thread has ended
     /// ([`in_own_thread`](super::in_own_thread)).
     pub(crate) fn stop(id: ProcessId) -> Result<StoppedProcess> {
+        match StoppedProcess::try_stop(id)? {
+            Stop::Held(process) => Ok(process),
+            Stop::Asleep(tid, _) => Err(too_late(id.pid, tid)),
+        }
+    }
+
+    /// The same, for whoever can try again.
+    pub(crate) fn try_stop(id: ProcessId) -> Result<Stop> {
         let since = host_clock::monotonic();
         let until = since.saturating_add(STOP_LIMIT);
         let mut threads = Vec::new();
@@ -49,12 +69,14 @@ impl StoppedProcess {
                     "it starts threads faster than they can be stopped",
                 ));
             }
-            stop_all(id, new, until, &mut threads)?;
+            if let Some(asleep) = stop_all(id, new, until, &mut threads)? {
+                return Ok(Stop::Asleep(asleep, host_clock::monotonic().saturating_since(since)));
+            }
         }
         let first = threads.first().ok_or_else(|| ended(id))?;
         let process = StoppedProcess { id, memory: Memory::of(first)?, threads, since };
         process.refuse_what_cannot_be_helped()?;
-        Ok(process)
+        Ok(Stop::Held(process))
     }
 
     /// Which process it is.
@@ -135,8 +157,13 @@ fn tids(id: ProcessId) -> Result<Vec<i32>> {
     Ok(tids.filter(|tid| !super::stopped::is_gone(id.pid, *tid)).collect())
 }
 
-/// Asks all of these threads to stop, and waits for each.
-fn stop_all(id: ProcessId, tids: Vec<i32>, until: HostInstant, stopped: &mut Vec<Stopped>) -> Result<()> {
+/// Asks all of these threads to stop, and waits for each; one that is asleep is waited for no longer.
+fn stop_all(
+    id: ProcessId,
+    tids: Vec<i32>,
+    until: HostInstant,
+    stopped: &mut Vec<Stopped>,
+) -> Result<Option<i32>> {
     let mut asked = Vec::with_capacity(tids.len());
     for tid in tids {
         if seize(id, tid)? {
@@ -144,14 +171,24 @@ fn stop_all(id: ProcessId, tids: Vec<i32>, until: HostInstant, stopped: &mut Vec
         }
     }
     for tid in asked {
-        match await_stop(tid, until) {
-            Ok(Awaited::Stopped) => stopped.push(Stopped::interrupted(id.pid, tid)),
-            Ok(Awaited::Ended) => {}
-            Ok(Awaited::Late) => return Err(too_late(id.pid, tid)),
-            Err(errno) => return Err(failed("stop a thread", id.pid, errno)),
+        loop {
+            let soon = host_clock::monotonic().saturating_add(ASLEEP_LIMIT).min(until);
+            match await_stop(tid, soon).map_err(|errno| failed("stop a thread", id.pid, errno))? {
+                Awaited::Stopped => stopped.push(Stopped::interrupted(id.pid, tid)),
+                Awaited::Ended => {}
+                Awaited::Late if is_asleep(id.pid, tid) => return Ok(Some(tid)),
+                Awaited::Late if soon < until => continue,
+                Awaited::Late => return Err(too_late(id.pid, tid)),
+            }
+            break;
         }
     }
-    Ok(())
+    Ok(None)
+}
+
+fn is_asleep(pid: i32, tid: i32) -> bool {
+    let mut buffer = stat::Buffer::new();
+    stat::read_task(pid, tid, &mut buffer).is_some_and(|stat| stat.state == State::DISK)
 }
 
 /// A process that uses the same memory as this one: its child after vfork, or whoever was cloned so.

@@ -236,11 +236,6 @@ pub(super) fn too_late(process: i32, tid: i32) -> Error {
     let mut buffer = crate::process::stat::Buffer::new();
     let state = crate::process::stat::read_task(process, tid, &mut buffer).map(|stat| stat.state);
     let why = match state {
-        Some(crate::process::State::DISK) => {
-            format!(
-                "thread {tid} is in a wait of the kernel's that cannot be interrupted (vfork, a disk, a frozen cgroup)"
-            )
-        }
         Some(state) => format!("thread {tid} has not stopped in time, and is in state {state}"),
         None => format!("thread {tid} has ended without a word"),
     };

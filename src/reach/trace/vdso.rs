@@ -51,6 +51,12 @@ impl Vdso {
         self.base..self.base + (self.bytes.len() as u64).next_multiple_of(4096)
     }
 
+    /// Whether its bytes are still what they were.
+    pub(crate) fn is_unchanged(&self, memory: &View) -> bool {
+        let mut now = vec![0; self.bytes.len()];
+        memory.read(self.base, &mut now).is_ok() && now == self.bytes
+    }
+
     /// The image.
     pub(crate) fn image(&self) -> Option<Image<'_>> {
         Image::parse(&self.bytes)
