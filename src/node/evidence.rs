@@ -12,7 +12,7 @@ use falseticker_page::detour::Refusal;
 use falseticker_page::evidence::{Evidence, REACHED_BY_ATTACH, REACHED_BY_VDSO, RowHead, State, Waits};
 use falseticker_page::time::{HostInstant, Span};
 
-use crate::process::{Elsewhere, Process, Table, own_namespace};
+use crate::process::{Elsewhere, Process, Table, own_namespace, sees_everybody};
 use crate::reach::Means;
 
 /// How much later than its row a process may seem to have started: start times come in ticks of 10 ms.
@@ -51,17 +51,24 @@ pub enum Detour {
     Missing(String),
 }
 
-/// All reached processes among those of `table`.
+/// All reached processes among those of `table`. Rows of those that ended with their pid namespaces are given back.
 pub fn reached(evidence: &Evidence, table: &Table, boot_offset: Span) -> BTreeMap<i32, Reached> {
     let mut all: BTreeMap<i32, Reached> = BTreeMap::new();
     let here = own_namespace();
     let others = live(evidence).map(|row| row.namespace).filter(|namespace| Some(*namespace) != here);
     let elsewhere = Elsewhere::look(table, &others.collect());
-    for LiveRow { row, head, pid, namespace } in live(evidence) {
+    if sees_everybody() {
+        for row in live(evidence).filter(|row| Some(row.namespace) != here && row.taken_at() < table.since) {
+            if elsewhere.is_empty(row.namespace) {
+                row.give_back();
+            }
+        }
+    }
+    for row in live(evidence) {
+        let since = row.taken_at();
+        let LiveRow { row, head, pid, namespace } = row;
         let pid = if Some(namespace) == here { Some(pid) } else { elsewhere.pid(namespace, pid) };
         let Some(process) = pid.and_then(|pid| table.get(pid)) else { continue };
-        let since = i64::try_from(head.taken_at.load(Ordering::Relaxed)).unwrap_or(0);
-        let since = HostInstant::from_nanos(since);
         if process.state.is_gone() || started(process, boot_offset) > since.saturating_add(TICK) {
             continue;
         }
@@ -90,6 +97,25 @@ struct LiveRow<'a> {
     head: &'a RowHead,
     pid: i32,
     namespace: u64,
+}
+
+impl LiveRow<'_> {
+    fn taken_at(&self) -> HostInstant {
+        HostInstant::from_nanos(i64::try_from(self.head.taken_at.load(Ordering::Relaxed)).unwrap_or(0))
+    }
+
+    /// Leaves the row to whoever needs one. Its process has ended with its whole namespace, and others cannot tell: to them its pid is
+    /// somebody else's.
+    fn give_back(self) {
+        let Ok(pid) = u32::try_from(self.pid) else { return };
+        let (namespace, since) = (self.namespace, self.taken_at());
+        if !self.head.turn(State::Live(pid), State::Busy(pid)) {
+            return;
+        }
+        // By now it may be that of a new process, whose pid is the same.
+        let is_same = self.head.namespace.load(Ordering::Acquire) == namespace && self.taken_at() == since;
+        self.head.turn(State::Busy(pid), if is_same { State::Gone(pid) } else { State::Live(pid) });
+    }
 }
 
 /// All of them. Whose namespace is not known may be anybody.

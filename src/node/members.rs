@@ -32,8 +32,9 @@ pub fn look(node: &Node) -> Result<Members> {
     let table = Table::scan()?;
     let mut reached = reached(&node.evidence, &table, boot_offset());
     let all = family(node, &table, &reached)?;
-    if all.iter().filter(|process| !reached.contains_key(&process.id.pid)).any(|process| seat(node, process))
-    {
+    let without = all.iter().filter(|process| !reached.contains_key(&process.id.pid));
+    // Every one of them, and not until the first.
+    if without.filter(|process| seat(node, process)).count() > 0 {
         reached = self::reached(&node.evidence, &table, boot_offset());
     }
     let page_inode = std::fs::metadata(node.dir.page()).map_or(0, |page| page.ino());

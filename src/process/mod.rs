@@ -10,7 +10,7 @@ mod stopped;
 mod tracer;
 mod tree;
 
-pub use namespace::{Elsewhere, namespace_of, own_namespace, thread_here};
+pub use namespace::{Elsewhere, namespace_of, own_namespace, sees_everybody, thread_here};
 pub use pidfd::PidFd;
 pub(crate) use pidfd::open_verified;
 pub use stat::State;

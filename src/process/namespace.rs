@@ -24,6 +24,14 @@ fn inode(process: &str) -> Option<u64> {
     std::fs::metadata(format!("/proc/{process}/ns/pid")).ok().map(|namespace| namespace.ino())
 }
 
+/// The namespace that all others are in, whose inode the kernel has fixed.
+const FIRST: u64 = 0xEFFF_FFFC;
+
+/// Whether this process sees every other one, whatever namespaces that is in.
+pub fn sees_everybody() -> bool {
+    own_namespace() == Some(FIRST) && nix::unistd::geteuid().is_root()
+}
+
 /// Who has which pid in other namespaces than this process's.
 #[derive(Clone, Debug, Default)]
 pub struct Elsewhere {
@@ -46,6 +54,11 @@ impl Elsewhere {
             Some(((namespace, inner), pid))
         });
         Elsewhere { pids: seen.collect() }
+    }
+
+    /// Whether nobody of a namespace was seen.
+    pub fn is_empty(&self, namespace: u64) -> bool {
+        self.pids.range((namespace, i32::MIN)..=(namespace, i32::MAX)).next().is_none()
     }
 
     /// The pid, here, of the process that has this one there.
@@ -102,6 +115,7 @@ mod tests {
         let found = Elsewhere::look(&table, &BTreeSet::from([here]));
         assert_eq!(found.pid(here, own.pid), Some(own.pid));
         assert_eq!(found.pid(here + 1, own.pid), None);
+        assert!(!found.is_empty(here) && found.is_empty(here + 1) && found.is_empty(here - 1));
         assert_eq!(Elsewhere::look(&table, &BTreeSet::new()).pid(here, own.pid), None);
     }
 }

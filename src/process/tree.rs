@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ProcessId, State, stat};
-use crate::{Error, Result};
+use crate::{Error, HostInstant, Result, host_clock};
 
 /// One process as a table has it.
 #[derive(Clone, Debug)]
@@ -26,14 +26,24 @@ pub struct Process {
 }
 
 /// The processes of the machine at about one moment, ended ones that await their parents included.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Table {
+    /// When it was begun to be read: whoever has lived since then is in it.
+    pub since: HostInstant,
     by_pid: BTreeMap<i32, Process>,
+}
+
+/// Of nobody.
+impl Default for Table {
+    fn default() -> Self {
+        Table { since: HostInstant::MIN, by_pid: BTreeMap::new() }
+    }
 }
 
 impl Table {
     /// Read /proc once.
     pub fn scan() -> Result<Table> {
+        let since = host_clock::monotonic();
         let listing = std::fs::read_dir("/proc")
             .map_err(|why| Error::not_applied("list the processes in /proc", why).remedy("mount /proc"))?;
         let pids = listing.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -50,7 +60,7 @@ impl Table {
             };
             Some((pid, process))
         });
-        Ok(Table { by_pid: processes.collect() })
+        Ok(Table { since, by_pid: processes.collect() })
     }
 
     /// The process that had this pid.

@@ -18,6 +18,9 @@ pub fn trials() -> Vec<Trial> {
             .shown_by(tree),
         of("a child that is forked later is a member, and keeps the node when its parent is gone")
             .shown_by(forked),
+        of("all children that are forked later have evidence, from the first look on")
+            .needs("perl", "perl")
+            .shown_by(forked_often),
         of("it is frozen and thawed with its node").shown_by(frozen),
         of("one that was stopped is stopped afterwards, and skewed when it runs").shown_by(stopped),
         of("one that has locked itself into a seccomp sandbox is reached all the same, by root")
@@ -135,6 +138,23 @@ fn tree(lab: &Lab) {
     assert_eq!(detached["detached"].as_array().map(Vec::len), Some(3), "{detached}");
     probe.wall_after(at).expect_skew(0);
     probe.quit();
+    sweep(lab);
+}
+
+fn forked_often(lab: &Lab) {
+    let script = "$|=1; print qq(up\\n); <STDIN>; for (1 .. 5) { my $pid = fork; if (!$pid) { sleep; exit } push @all, $pid } \
+                  print qq(forked\\n); <STDIN>; kill 9, @all; wait for @all";
+    let mut live = lab.bare_live("perl", ["-e", script]);
+    live.line_where(|line| line == "up");
+    attach(lab, "a", live.pid());
+    live.say("");
+    live.line_where(|line| line == "forked");
+    let status = lab.status("a");
+    let processes = status["processes"].as_array().cloned().unwrap_or_default();
+    let unknown = processes.iter().filter(|process| process["unknown"] == true).count();
+    assert_eq!((processes.len(), unknown), (6, 0), "{status}");
+    live.say("");
+    assert_eq!(live.end(), 0);
     sweep(lab);
 }
 
