@@ -6,7 +6,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::harness::{Beats, Done, Lab, Live, alive, binary, cgroups, eventually, spec};
+use crate::harness::{Beats, Done, Lab, Live, alive, binary, cgroups, eventually, spec, tracer_of};
 
 const WAYS: [&str; 3] = ["signal", "cgroup", "thread"];
 
@@ -247,12 +247,6 @@ fn refused_for(lab: &Lab, way: &str, beats: &Beats, name: &str, tracer: i32) {
     assert!(refused.stderr.contains(&beats.pid.to_string()), "{}", refused.report());
     assert!(lab.status(lab.own_name())["frozen"].is_null());
     assert_eq!(cgroups::left_of(lab.own_name()), Vec::<std::path::PathBuf>::new());
-}
-
-fn tracer_of(pid: i32) -> Option<i32> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("TracerPid:"))?;
-    line.trim().parse().ok().filter(|tracer| *tracer != 0)
 }
 
 fn under_strace(lab: &Lab, way: &'static str) {

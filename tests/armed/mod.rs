@@ -2,10 +2,14 @@
 
 mod many;
 mod notices;
+mod numbers;
 mod semantics;
 
 use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
-    [semantics::trials(), notices::trials(), many::trials()].into_iter().flatten().collect()
+    [semantics::trials(), numbers::trials(), notices::trials(), many::trials()]
+        .into_iter()
+        .flatten()
+        .collect()
 }

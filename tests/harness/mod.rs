@@ -18,7 +18,7 @@ pub use command::{Command, Done};
 pub use lab::{Lab, binary};
 pub use live::Live;
 pub use probe::{Probe, Reading};
-pub use processes::{alive, state_of};
+pub use processes::{alive, state_of, tracer_of};
 pub use spec::{Spec, catch_panics, spec};
 pub use target::{Target, clear as clear_targets, source};
 

@@ -144,6 +144,32 @@ static void reused(void) {
     take("after", last);
 }
 
+/* The number of a copy is given to another timer, which is due in days, at any time while the helper sees to the jump past the one
+ * before. */
+static void renumbered(void) {
+    char pid[16];
+    snprintf(pid, sizeof pid, "%d", getpid());
+    int first = armed();
+    say("helper", pid);
+    heard();
+    close(first);
+    for (int step = 0; step < 16; step++) {
+        int old = armed(), copy = dup(old);
+        close(old);
+        passed();
+        usleep(10000 * step);
+        MUST(close(copy) == 0);
+        int new = timerfd_create(CLOCK_REALTIME, 0);
+        struct itimerspec days = ahead(CLOCK_REALTIME, 30 * 86400);
+        MUST(new == old && timerfd_settime(new, TFD_TIMER_ABSTIME, &days, 0) == 0);
+        MUST(dup(new) == copy);
+        usleep(50000);
+        struct pollfd one = {copy, POLLIN, 0};
+        MUST(poll(&one, 1, 0) == 0);
+        close(new), close(copy);
+    }
+}
+
 static pid_t child(void (*what)(int), int descriptor) {
     pid_t pid = fork();
     MUST(pid >= 0);
@@ -392,8 +418,8 @@ int main(int count, char **words) {
         void (*what)(void);
     } all[] = {{"copies", copies}, {"reused", reused}, {"children", children}, {"daemons", daemons},
                {"handlers", handlers}, {"forks", forks}, {"threads", threads}, {"thousand", thousand},
-               {"outlives", outlives}};
-    for (int each = 0; each < 9; each++)
+               {"outlives", outlives}, {"renumbered", renumbered}};
+    for (int each = 0; each < 10; each++)
         if (count > 1 && !strcmp(words[1], all[each].name)) return all[each].what(), say("end", "-"), 0;
     return 2;
 }

@@ -20,12 +20,19 @@ fn missing() -> isize {
     errno::result(-(ENOSYS as isize))
 }
 
-/// Notes a copy.
+/// Makes a copy, and notes it.
 #[inline(always)]
-fn copied(from: i32, to: isize) {
-    if to >= 0 && book::has_descriptors() {
-        timer::copy(from, to as i32);
+fn copied(from: i32, copy: impl FnOnce() -> isize) -> isize {
+    if !book::has_descriptors() {
+        return copy();
     }
+    timer::while_none_is_moved(|| {
+        let to = copy();
+        if to >= 0 {
+            timer::copy(from, to as i32);
+        }
+        to
+    })
 }
 
 /// `dup(2)`.
@@ -36,9 +43,7 @@ fn copied(from: i32, to: isize) {
 unsafe extern "C" fn dup(old: i32) -> i32 {
     let Some(real) = real::dup() else { return missing() as i32 };
     // SAFETY: takes a number.
-    let new = unsafe { real(old) };
-    copied(old, new as isize);
-    new
+    copied(old, || unsafe { real(old) } as isize) as i32
 }
 
 /// `dup2(2)`.
@@ -49,9 +54,7 @@ unsafe extern "C" fn dup(old: i32) -> i32 {
 unsafe extern "C" fn dup2(old: i32, to: i32) -> i32 {
     let Some(real) = real::dup2() else { return missing() as i32 };
     // SAFETY: takes numbers.
-    let new = unsafe { real(old, to) };
-    copied(old, new as isize);
-    new
+    copied(old, || unsafe { real(old, to) } as isize) as i32
 }
 
 /// `dup3(2)`.
@@ -62,9 +65,7 @@ unsafe extern "C" fn dup2(old: i32, to: i32) -> i32 {
 unsafe extern "C" fn dup3(old: i32, to: i32, flags: i32) -> i32 {
     let Some(real) = real::dup3() else { return missing() as i32 };
     // SAFETY: takes numbers.
-    let new = unsafe { real(old, to, flags) };
-    copied(old, new as isize);
-    new
+    copied(old, || unsafe { real(old, to, flags) } as isize) as i32
 }
 
 /// `fcntl(2)`, whose third argument is whatever the second says.
@@ -75,11 +76,13 @@ unsafe extern "C" fn dup3(old: i32, to: i32, flags: i32) -> i32 {
 unsafe extern "C" fn fcntl(descriptor: i32, command: i32, argument: usize) -> i32 {
     let Some(real) = real::fcntl() else { return missing() as i32 };
     // SAFETY: the caller's contract.
-    let result = unsafe { real(descriptor, command, argument) };
+    let call = || unsafe { real(descriptor, command, argument) };
+    // Others may wait, for a lock for instance.
     if matches!(command, F_DUPFD | F_DUPFD_CLOEXEC) {
-        copied(descriptor, result as isize);
+        copied(descriptor, || call() as isize) as i32
+    } else {
+        call()
     }
-    result
 }
 
 /// The same with files of any size.
@@ -98,11 +101,12 @@ unsafe extern "C" fn fcntl64(descriptor: i32, command: i32, argument: usize) -> 
 /// As for the system call.
 pub unsafe fn by_number(number: usize, [one, two, three]: [usize; 3]) -> isize {
     // SAFETY: the kernel checks the pointers.
-    let result = unsafe { sys::syscall3(number, one, two, three) };
+    let call = || unsafe { sys::syscall3(number, one, two, three) };
     if number != nr::FCNTL || matches!(two as i32, F_DUPFD | F_DUPFD_CLOEXEC) {
-        copied(one as i32, result);
+        copied(one as i32, call)
+    } else {
+        call()
     }
-    result
 }
 
 /// `read(2)`.

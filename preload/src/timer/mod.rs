@@ -6,7 +6,8 @@
 //!
 //! What must hold:
 //! 1. Before a timer is moved the kernel's is looked at: if it is not where it was left, somebody else has set it (its
-//!    descriptor was closed and is another's, a child shares it), and it is left alone.
+//!    descriptor was closed and is another's, a child shares it), and it is left alone. It becomes nobody else's before it is
+//!    set ([`numbers`]).
 //! 2. Expiries that nobody has read are not taken away: setting a descriptor's timer forgets them, so it is moved once they are
 //!    read. One that is due before the change takes effect is left to come.
 //! 3. Intervals keep their phase in the node's time, and expiries that a step leaps over are counted, as the kernel does it for a
@@ -14,9 +15,11 @@
 
 pub mod book;
 pub mod kernel;
+mod numbers;
 mod phase;
 mod update;
 
+pub use numbers::while_none_is_moved;
 pub use update::{Next, update_all};
 
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -100,10 +103,9 @@ pub fn set(held: Held, id: i32, flags: usize, to: &Setting) -> Result<Course, i3
     let there = helper::is_there();
     held.arm();
     // A change that came meanwhile may have been seen by the helper before this timer was there for it to see.
-    if page.header.word.load(Ordering::Acquire) != due.word {
-        let _ = update::update(entry, page);
-    }
-    if there && update::next_turn(entry, &due) != Next::Change {
+    let is_late = page.header.word.load(Ordering::Acquire) != due.word;
+    let next = if is_late { update::update(entry, page) } else { update::next_turn(entry, &due) };
+    if there && next != Next::Change {
         helper::wake(page);
     }
     Ok(Course::Ours)
@@ -195,6 +197,7 @@ static INHERITED: AtomicUsize = AtomicUsize::new(0);
 /// In a forked child: its descriptors are timers of its own too. A helper for them is made when it waits for something: most
 /// children do no more than to become another program.
 pub fn settle_in_child() {
+    numbers::settle_in_child();
     let any = book::settle_in_child();
     INHERITED.store(any.into(), Ordering::Relaxed);
     if any {

@@ -7,6 +7,7 @@ use falseticker_page::time::{HostInstant, NodeInstant, Span};
 
 use super::book::{self, Entry};
 use super::kernel::{self, ABSOLUTE, CANCEL_ON_SET, Kind, Setting};
+use super::numbers::Moving;
 use super::phase::Past;
 use super::{CANCELED, clock_of, deadline, instant, is_cancelable, own_clock, phase, timespec};
 use crate::abi::{Timespec, clock};
@@ -103,6 +104,10 @@ pub fn update(entry: &Entry, page: &Page) -> Next {
     let Some(now) = phase::now() else { return Next::Soon };
     if let Some(due) = where_it_was_left(entry, page, now) {
         return next_turn(entry, &due);
+    }
+    let moving = (kind == Kind::Descriptor).then(Moving::begin);
+    if matches!(moving, Some(None)) {
+        return Next::Soon;
     }
     let Some(seen) = phase::Seen::look(kind, id, own_clock(entry)) else { return forget(entry) };
     let (seen, target) = match phase::next_target(entry, &seen) {
