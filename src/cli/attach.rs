@@ -5,7 +5,7 @@
 
 use falseticker::node::{BaseDir, Kind, MadeBy, NodeDir, NodeName};
 use falseticker::process::{ProcessId, Table};
-use falseticker::reach::attach::Attached;
+use falseticker::reach::Attached;
 use falseticker::{Error, Node, Result};
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! `falseticker detach [--node NAME] [--pid PID...]`.
 
 use falseticker::node::{BaseDir, NodeDir, NodeName, attached_to};
-use falseticker::reach::attach::Detached;
+use falseticker::reach::Detached;
 use falseticker::{Error, Node, Result};
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 //! What must hold: whatever cannot be reached is refused before it runs, with the reason and the remedy; what the means
 //! that are chosen do not cover is said.
 
-pub mod attach;
+pub(crate) mod attach;
 pub mod classify;
 pub mod command;
 pub mod elf;
@@ -16,6 +16,7 @@ pub mod script;
 pub(crate) mod trace;
 pub(crate) mod vdso;
 
+pub use attach::{Attached, Detached};
 pub use classify::{Program, classify, kind};
 pub use command::resolve;
 pub use means::{Choice, Means, Reach, Wanted, choose};
