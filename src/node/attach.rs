@@ -14,9 +14,13 @@ impl Node {
     /// Has a running process join the node, all its threads at one instant. It stays after this program has ended, until
     /// [`Node::detach`].
     pub fn attach(&self, pid: i32) -> Result<Attached> {
+        // First, so that whatever is done is known, even if this program is killed meanwhile.
+        change_record(self.dir(), |record| record.has_attached = true)?;
         let attached = attach::attach(self, pid)?;
+        if attached.already {
+            return Ok(attached);
+        }
         change_record(self.dir(), |record| {
-            record.has_attached = true;
             record.roots.retain(|known| known.is_alive() && *known != attached.process);
             record.roots.push(attached.process);
         })?;
@@ -52,10 +56,14 @@ impl Node {
         if !read_record(self.dir())?.has_attached {
             return Ok(Vec::new());
         }
-        let detach = |process: ProcessId| match attach::detach(self, process) {
-            // One that has ended meanwhile needs nothing any more.
-            Err(_) if !process.is_alive() => None,
-            detached => detached.transpose(),
+        let detach = |process: ProcessId| {
+            // What it has executed is followed no more, either.
+            let detached = attach::follow::end_of(process).and_then(|()| attach::detach(self, process));
+            match detached {
+                // One that has ended meanwhile needs nothing any more.
+                Err(_) if !process.is_alive() => None,
+                detached => detached.transpose(),
+            }
         };
         let detached: Vec<Result<Detached>> = self.mapped_in()?.into_iter().filter_map(detach).collect();
         let gone: Vec<ProcessId> = detached.iter().flatten().map(|detached| detached.process).collect();

@@ -14,6 +14,7 @@ pub fn trials() -> Vec<Trial> {
             .shown_by(executes),
         of("stops, signals and exit codes are as without it").shown_by(signals),
         of("it ends with the last process, and takes the node along").shown_by(ends),
+        of("remove ends it, and what was executed has a true clock").shown_by(removed),
         of("killed, it lets go of all, and they run on in their node").shown_by(killed),
     ]
 }
@@ -96,6 +97,17 @@ fn ends(lab: &Lab) {
     eventually("it has ended", || (!alive(follower)).then_some(()));
     // Without any other command.
     eventually("the node is gone", || lab.left_in_nodes().is_empty().then_some(()));
+}
+
+fn removed(lab: &Lab) {
+    let mut live = shell(lab);
+    let follower = follow(lab, &live);
+    let program = lab.target("probe").flags(["-static"]).path();
+    first_read(&mut live, &format!("{} < /dev/null", program.display())).expect_skew(-HOUR);
+    lab.falseticker(["remove", "a"]).expect_code(0);
+    eventually("it has ended", || (!alive(follower)).then_some(()));
+    first_read(&mut live, &format!("{} < /dev/null", program.display())).expect_skew(0);
+    assert_eq!(live.finish(), 0);
 }
 
 fn killed(lab: &Lab) {

@@ -61,7 +61,7 @@ pub(crate) fn start(node: &Node, processes: &[ProcessId]) -> Result<ProcessId> {
 }
 
 /// Ends the following of a process, and of whatever else is followed with it, if it is followed.
-pub(super) fn end_of(process: ProcessId) -> Result<()> {
+pub(crate) fn end_of(process: ProcessId) -> Result<()> {
     let Some(follower) = follower_of(process) else { return Ok(()) };
     let Some(handle) = PidFd::open(follower)? else { return Ok(()) };
     handle.signal(Signal::SIGTERM)?;
