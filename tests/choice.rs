@@ -141,6 +141,9 @@ fn listed(lab: &Lab) {
     lab.falseticker(["freeze", "a"]).expect_code(0);
     assert_eq!(state_of(pid), Some('T'));
     lab.falseticker(["thaw", "a"]).expect_code(0);
+    lab.falseticker(["attach", "--pid", &pid.to_string(), "--node", "b"])
+        .expect_code(3)
+        .expect_error("in a node already");
     live.say("");
     live.finish();
 }

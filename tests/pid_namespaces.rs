@@ -4,7 +4,7 @@
 use libtest_mimic::Trial;
 use serde_json::Value;
 
-use crate::harness::{Lab, Probe, binary, spec, state_of};
+use crate::harness::{Lab, Probe, binary, eventually, spec, state_of};
 
 /// What makes a namespace of its own for a command, which is its first process.
 const UNSHARED: [&str; 4] = ["unshare", "--pid", "--fork", "--mount-proc"];
@@ -23,6 +23,12 @@ pub fn trials() -> Vec<Trial> {
         of("children that are forked after unshare have rows of their own, and nobody else's")
             .needs("perl", "perl")
             .shown_by(forked_after_unshare),
+        of("a command in another namespace leaves a node to its own, and its pauses")
+            .shown_by(left_to_its_own),
+        of("a node whose namespace has ended is swept")
+            .where_possible(seeing_everybody)
+            .needs("perl", "perl")
+            .shown_by(swept),
         of("a thread that is held at a read is told by its numbers here")
             .needs("cc", "gcc")
             .shown_by(held_at_a_read),
@@ -159,6 +165,38 @@ fn rows_given_back(lab: &Lab) {
         assert_eq!(lab.status("a")["processes"], Value::Array(vec![]));
     }
     lab.falseticker(["remove", "a"]).expect_code(0);
+}
+
+fn left_to_its_own(lab: &Lab) {
+    let mut live = lab.run("a", &[], ["sleep", "1000"]).live();
+    let pid = lab.status_until("a", "it is reached", |status| status["processes"][0]["pid"].as_i64());
+    let pid = i32::try_from(pid).expect("a pid");
+    lab.falseticker(["freeze", "a"]).expect_code(0);
+    for _ in 0..2 {
+        let words = UNSHARED[1..].iter().copied().chain([binary(), "status", "--json"]);
+        let done = lab.command(UNSHARED[0], words).done().expect_code(0);
+        assert_eq!(done.json()["nodes"][0]["name"], "a", "{}", done.report());
+        assert_eq!(state_of(pid), Some('T'));
+    }
+    lab.falseticker(["thaw", "a"]).expect_code(0);
+    assert_eq!(lab.status("a")["processes"][0]["pid"], pid);
+    live.signal(nix::sys::signal::Signal::SIGTERM);
+    live.end();
+}
+
+fn swept(lab: &Lab) {
+    // It makes a node, and ends with its whole namespace: nobody is left to remove that.
+    let script = format!("{} run --node a -- perl -e '$|=1; print qq(up\\n); sleep' & read line", binary());
+    let words = UNSHARED[1..].iter().copied().chain(["sh", "-c", script.as_str()]);
+    let mut live = lab.command(UNSHARED[0], words).live();
+    live.line();
+    assert_eq!(entry(&lab.status("a"), "perl")["state"], "sleeping");
+    live.say("");
+    live.end();
+    eventually("it is swept", || {
+        lab.falseticker(["status"]).expect_code(0);
+        lab.left_in_nodes().is_empty().then_some(())
+    });
 }
 
 fn held_at_a_read(lab: &Lab) {

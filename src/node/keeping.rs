@@ -3,11 +3,13 @@
 //! What must hold: a node that was made by `run` or by a library goes once nobody keeps it and nobody lives in it; one
 //! that was made by `create` goes by `remove` alone; whoever still runs when a node goes has true clocks first.
 
+use std::collections::BTreeSet;
+
 use super::dir::sweep_half_made;
 use super::make::read_record;
 use super::{BaseDir, MadeBy, Node, NodeDir};
 use crate::error::Result;
-use crate::process::ProcessId;
+use crate::process::{Elsewhere, ProcessId, Table, own_namespace, sees_everybody};
 use crate::schedule::Heal;
 use crate::{freeze, suspend, trap};
 
@@ -34,7 +36,7 @@ pub fn sweep() -> Result<()> {
 pub fn sweep_node(dir: &NodeDir) -> Result<bool> {
     let record = read_record(dir)?;
     let kept = record.keeper.is_some_and(|keeper| keeper.is_alive() && Some(keeper) != ProcessId::own());
-    if record.kind.made_by == MadeBy::Create || kept {
+    if record.kind.made_by == MadeBy::Create || kept || is_anothers(record.namespace)? {
         return Ok(false);
     }
     let node = Node::of_dir(dir.clone())?;
@@ -43,6 +45,16 @@ pub fn sweep_node(dir: &NodeDir) -> Result<bool> {
     }
     drop(node);
     dir.clone().remove()
+}
+
+/// Whether a node was made in another pid namespace that has not ended, so far as is seen here: those who keep it and live in it seem
+/// to be gone.
+fn is_anothers(namespace: Option<u64>) -> Result<bool> {
+    let Some(namespace) = namespace.filter(|namespace| Some(*namespace) != own_namespace()) else {
+        return Ok(false);
+    };
+    let seen = sees_everybody().then(Table::scan).transpose()?;
+    Ok(seen.is_none_or(|table| !Elsewhere::look(&table, &BTreeSet::from([namespace])).is_empty(namespace)))
 }
 
 /// Gives the vDSO of processes that were attached its own bytes back. Whom that fails for has the true clock all the same, by a

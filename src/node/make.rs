@@ -16,7 +16,7 @@ use super::memory::Mapped;
 use super::slots;
 use crate::error::{Error, Result};
 use crate::host_clock;
-use crate::process::ProcessId;
+use crate::process::{ProcessId, own_namespace};
 use crate::reach::Means;
 use crate::schedule::Tables;
 
@@ -57,6 +57,9 @@ pub struct Record {
     /// What the node is.
     #[serde(flatten)]
     pub kind: Kind,
+    /// The pid namespace that its maker was in, by its inode: whoever is in another one cannot see who looks after it.
+    #[serde(default)]
+    pub namespace: Option<u64>,
     /// Who made it, and looks after it while it lives.
     pub keeper: Option<ProcessId>,
     /// The first processes of the node, one for each `run`.
@@ -113,6 +116,7 @@ pub fn make(
         let record = Record {
             version: VERSION,
             kind,
+            namespace: own_namespace(),
             keeper: ProcessId::own(),
             roots: Vec::new(),
             choices: Vec::new(),
