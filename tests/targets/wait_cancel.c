@@ -54,8 +54,16 @@ static void cancel_in(const struct call *call) {
         /* Where it is no cancellation point it waits on until it is released. */
         int gone = pthread_timedjoin_np(waiter.thread, &result, &soon) == 0;
         char text[256];
-        where(waiter.tid, text, sizeof text);
-        if (!gone && call->release && is_wait(text)) call->release(&object);
+        /* It is not seen to wait while it is between two slices. */
+        while (!gone && call->release) {
+            where(waiter.tid, text, sizeof text);
+            if (is_wait(text)) {
+                call->release(&object);
+                break;
+            }
+            usleep(200);
+            gone = pthread_tryjoin_np(waiter.thread, &result) == 0;
+        }
         if (!gone) pthread_join(waiter.thread, &result);
     } else {
         pthread_join(waiter.thread, &result);

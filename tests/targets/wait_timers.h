@@ -140,6 +140,7 @@ struct errand {
 static inline int helper(struct things *t) {
     int ends[2];
     struct errand errand;
+    int parent = getpid();
     if (pipe(ends) || pipe(t->answers)) return -1;
     if ((t->child = fork())) {
         close(ends[0]);
@@ -148,6 +149,8 @@ static inline int helper(struct things *t) {
         return t->child > 0 ? 0 : -1;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    /* It may have ended before that. */
+    if (getppid() != parent) _exit(0);
     sigset_t alarms;
     sigemptyset(&alarms);
     sigaddset(&alarms, SIGALRM);

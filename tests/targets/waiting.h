@@ -125,8 +125,12 @@ static int wait_requeue(struct object *o, const struct timespec *at) {
     } while (result && errno == EAGAIN);
     return result;
 }
+/* Nobody waits before the waiter comes, nor while it looks again after a slice. */
 static void requeue(struct object *o) {
-    futex(&o->word, CMP_REQUEUE_PI | PRIVATE, 1, (void *)0, &o->second, o->word);
+    for (int tries = 0; tries < 500; tries++) {
+        if (futex(&o->word, CMP_REQUEUE_PI | PRIVATE, 1, (void *)0, &o->second, o->word) > 0) break;
+        usleep(200);
+    }
     unlock_pi(o);
 }
 static int wait_waitv(struct object *o, const struct timespec *at) {
