@@ -17,7 +17,7 @@
 //! - Pauses, kills and commands are begun by absolute timers, each in a thread of its own that is there before the instant;
 //!   how late they were is recorded. A pause that has begun ends by its guards.
 //! - However it ends, the clocks are true again, nobody stands still, what commands have done is undone, and the programs are
-//!   stopped and waited for. If the player is killed, the [keepers](keeper) do that at the planned end, but for the undoing.
+//!   stopped and waited for. If the player is killed, the keepers do that at the planned end, but for the undoing.
 //! - Nothing is told that was not seen: whom a fault has not reached is said, and what cannot be known is `unknown`.
 
 mod act;

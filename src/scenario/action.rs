@@ -1,7 +1,7 @@
 //! What an entry of a timeline does: one serde type for the file, the builder and the history, whose keys are the command
 //! line's flags.
 //!
-//! What must hold: a clock fault here becomes the very [`Fault`] that the command line makes, and is refused by the same
+//! What must hold: a clock fault here becomes the very [`Fault`](crate::fault::Fault) that the command line makes, and is refused by the same
 //! checks; what is written reads back as the same.
 
 mod meaning;
@@ -271,13 +271,13 @@ macro_rules! words {
 words!(
     /// As `--how`.
     Means {
-        /// See [`How::Auto`].
+        /// See [`crate::freeze::How`].
         Auto,
-        /// See [`How::Signal`].
+        /// SIGSTOP.
         Signal,
-        /// See [`How::Cgroup`].
+        /// A control group.
         Cgroup,
-        /// See [`How::Thread`].
+        /// Threads alone.
         Thread
     }
 );

@@ -1,6 +1,6 @@
 //! A scenario as a TOML file.
 //!
-//! What must hold: every error has the file's name, line and column, and underlines what it is about; what [`write`] writes
+//! What must hold: every error has the file's name, line and column, and underlines what it is about; what [`write()`] writes
 //! [`read`] reads as the same scenario.
 
 use std::ops::Range;
