@@ -158,7 +158,8 @@ fn killed(lab: &Lab) {
 }
 
 fn preload_kept(lab: &Lab) {
-    let library = lab.target("early").flags(["-shared", "-fPIC"]).path();
+    // One that starts no thread, since it is in `run` as well, which has to fork.
+    let library = lab.target("nothing").flags(["-shared", "-fPIC"]).path();
     let done = lab
         .run("a", &["--jump", "-1h"], ["sh", "-c", "echo $LD_PRELOAD; date +%s"])
         .env("LD_PRELOAD", &library);

@@ -5,7 +5,11 @@ use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::lab::Journal;
@@ -73,7 +77,7 @@ impl Command {
             // A command that does not read its input may be gone already.
             let _ = stdin.write_all(&self.input);
         }
-        let output = child.wait_with_output().unwrap_or_else(|error| panic!("{shown}: {error}"));
+        let output = ended_within(HANGS, child).unwrap_or_else(|why| panic!("{shown}: {why}"));
         let status = output.status;
         let done = Done {
             shown,
@@ -101,6 +105,23 @@ impl Command {
         let words: Vec<OsString> = words.map(OsStr::to_owned).collect();
         let text: Vec<String> = words.iter().map(|word| quoted(&word.to_string_lossy())).collect();
         text.join(" ")
+    }
+}
+
+/// What takes longer than this hangs. Generous: it is there so that one test fails, and not all of them wait for ever.
+const HANGS: Duration = Duration::from_secs(400);
+
+/// All that a child says until its end; one that does not end is killed.
+fn ended_within(limit: Duration, child: std::process::Child) -> Result<std::process::Output, String> {
+    let pid = Pid::from_raw(i32::try_from(child.id()).map_err(|why| why.to_string())?);
+    let (tell, told) = channel();
+    std::thread::spawn(move || tell.send(child.wait_with_output()));
+    match told.recv_timeout(limit) {
+        Ok(output) => output.map_err(|why| why.to_string()),
+        Err(_) => {
+            let _ = kill(pid, Signal::SIGKILL);
+            Err(format!("it has not ended in {limit:?}, or whoever has its streams has not"))
+        }
     }
 }
 
