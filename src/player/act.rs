@@ -34,10 +34,6 @@ const ROUNDS: usize = 20;
 
 /// Does what is planned, at its instant, or when what it waits for has happened.
 pub fn act(shared: &Shared<'_>, planned: &Planned, due: Option<HostInstant>, dir: &Path) {
-    if planned.action.is_pause() {
-        // It sleeps nearly always, and is to be woken in time.
-        raw::come_first();
-    }
     let result = match &planned.due {
         Due::After(after) if due.is_none() => wait_and_do(shared, planned, after, dir),
         _ => due.map_or(Ok(()), |due| at_its_time(shared, planned, due, dir)),
@@ -274,6 +270,8 @@ fn stop(
         outlives: true,
         ..freeze::Plan::default()
     };
+    // It sleeps nearly always, and is to be woken in time. Not before a command has named the node: that would inherit it.
+    raw::come_first();
     if !sleep(shared, due.map(|due| due.saturating_add(PREPARE.saturating_neg()))) {
         return Ok(None);
     }

@@ -78,11 +78,6 @@ impl Action {
             _ => self.key().to_owned(),
         }
     }
-
-    /// Whether it stops or ends processes, and so is driven when its time has come.
-    pub fn is_pause(&self) -> bool {
-        matches!(self, Action::Freeze(_) | Action::Suspend(_))
-    }
 }
 
 impl Freeze {
