@@ -181,11 +181,12 @@ fn static_program(lab: &Lab) {
 }
 
 fn reached_at_exec(lab: &Lab) {
-    let of_static = lab.target("probe").flags(["-static"]).path().display().to_string();
-    let script = format!("echo quit | {of_static}; {SCRIPT}");
+    let of_static = lab.target("probe").flags(["-static"]).path();
+    let name = of_static.file_name().and_then(|name| name.to_str()).expect("a plain name");
+    let script = format!("echo quit | {}; {SCRIPT}", of_static.display());
     for (flags, probe_is, date_is) in [
-        (["--only", "probe-0", "--reach", "auto"], true, false),
-        (["--skip", "probe-0", "--reach", "auto"], false, true),
+        (["--only", name, "--reach", "auto"], true, false),
+        (["--skip", name, "--reach", "auto"], false, true),
         (["--only", "date", "--reach", "vdso"], false, true),
         (["--skip", "date", "--reach", "vdso"], true, false),
     ] {
