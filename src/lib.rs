@@ -2,6 +2,7 @@
 //!
 //! Begin with [`Node`].
 
+pub mod check;
 pub mod doctor;
 pub mod error;
 pub mod fault;

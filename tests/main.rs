@@ -9,6 +9,7 @@ mod armed;
 mod attach;
 mod bad_input;
 mod capture;
+mod checks;
 mod choice;
 mod containers;
 mod doctor;
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
         shapes::trials(),
         suspend::trials(),
         scenarios::trials(),
+        checks::trials(),
         run::trials(),
         capture::trials(),
         triggers::trials(),

@@ -3,7 +3,7 @@
 use clap::{ArgAction, Parser, Subcommand};
 
 use super::{
-    attach, completions, create, detach, doctor, drift, env, exit, freeze, heal, jump, leap, log, man,
+    attach, check, completions, create, detach, doctor, drift, env, exit, freeze, heal, jump, leap, log, man,
     nemesis, play, remove, run, set, slew, stall, status, strobe, suspend, thaw,
 };
 
@@ -81,6 +81,8 @@ pub enum Command {
     Nemesis(nemesis::Args),
     /// Print a history, what happened in a scenario
     Log(log::Args),
+    /// Judge a history: which property holds, which is violated, and by what witness
+    Check(check::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
     /// Print the manual page
@@ -97,6 +99,7 @@ impl Command {
                 | Command::Doctor(_)
                 | Command::Nemesis(_)
                 | Command::Log(_)
+                | Command::Check(_)
         )
     }
 }

@@ -7,6 +7,7 @@
 
 mod args;
 mod attach;
+mod check;
 mod completions;
 mod create;
 mod detach;
@@ -101,6 +102,7 @@ fn dispatch(command: &Command, output: &Output, json: bool) -> Result<Reply> {
         Command::Remove(args) => remove::remove(args),
         Command::Play(args) => play::play(args, json),
         Command::Nemesis(args) => nemesis::nemesis(args),
+        Command::Check(args) => check::check(args),
         Command::Log(args) => log::log(args, output),
         Command::Completions(args) => completions::completions(args),
         Command::Man(args) => man::man(args),

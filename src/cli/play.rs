@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use falseticker::history::{Event, Line, Verdict, describe};
+use falseticker::history::{Event, Line, describe, verdict};
 use falseticker::nemesis::Nemesis;
 use falseticker::player::{Options, Outcome, play as play_scenario, seed_of};
 use falseticker::scenario::{Scenario, dry_run};
@@ -106,16 +106,10 @@ pub fn play(args: &Args, json: bool) -> Result<Reply> {
 }
 
 fn reply(scenario: &Scenario, outcome: &Outcome, quiet: bool) -> Reply {
-    let word = |verdict: Verdict| match verdict {
-        Verdict::Holds => "holds",
-        Verdict::Unknown => "unknown",
-        Verdict::Violated => "violated",
-    };
     let mut text = String::new();
     // The observer has told them already.
     for check in outcome.checks.iter().filter(|_| quiet) {
-        text.push_str(&format!("{}: {}\n", check.check, word(check.verdict)));
-        check.why.iter().for_each(|why| text.push_str(&format!("  {why}\n")));
+        text.push_str(&(verdict(check, None) + "\n"));
     }
     let code = match (outcome.interrupted, outcome.holds()) {
         (true, _) => ErrorKind::Interrupted.exit_code(),
@@ -204,5 +198,9 @@ impl Drop for Progress {
 pub fn told(line: &Line, start_ns: Option<i64>) -> String {
     let since = |start: i64| Span::from_nanos(line.at_ns.saturating_sub(start) / 1_000_000 * 1_000_000);
     let at = start_ns.map_or_else(String::new, |start| format_span(since(start)));
-    format!("{at:>10}  {}", describe(line))
+    let what = match &line.event {
+        Event::Verdict(check) => verdict(check, start_ns),
+        _ => describe(line),
+    };
+    format!("{at:>10}  {what}")
 }

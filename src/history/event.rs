@@ -289,6 +289,17 @@ pub enum Event {
     },
 }
 
+impl Verdict {
+    /// As it is written.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Holds => "holds",
+            Verdict::Unknown => "unknown",
+            Verdict::Violated => "violated",
+        }
+    }
+}
+
 /// A process, or a thread, that stood still.
 #[skip_serializing_none]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -304,24 +315,41 @@ pub struct HeldProcess {
 }
 
 /// What a check came to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Check {
-    /// `arrived`, `programs`, `commands`.
+    /// `arrived`, `programs`, or a rule of [`crate::check`].
     pub check: String,
     /// What it came to.
     pub verdict: Verdict,
     /// The faults and nodes that it is about, and why.
     pub why: Vec<String>,
+    /// The fewest operations that show it, where it is violated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub witness: Vec<Seen>,
+}
+
+/// An operation that a verdict shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Not before here.
+    pub from_ns: i64,
+    /// Not after here.
+    pub until_ns: i64,
+    /// The line of the history at which it begins.
+    pub line: usize,
+    /// Who did what.
+    pub what: String,
 }
 
 /// A verdict; never a guess.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// It holds.
     Holds,
     /// It cannot be told.
+    #[default]
     Unknown,
     /// It does not hold.
     Violated,

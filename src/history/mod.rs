@@ -21,10 +21,10 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use event::{Check, Event, Header, HeldProcess, Line, Node, Verdict};
+pub use event::{Check, Event, Header, HeldProcess, Line, Node, Seen, Verdict};
 pub use operation::{Operation, Phase};
 pub use reader::Reader;
-pub use text::describe;
+pub use text::{describe, verdict};
 pub use writer::{Observer, Writer};
 
 /// The version of the format that is written, and the newest that is read.

@@ -45,6 +45,7 @@ fn events() -> Vec<Event> {
             check: "arrived".to_owned(),
             verdict: Verdict::Unknown,
             why: vec!["x".to_owned()],
+            witness: vec![Seen { from_ns: 1, until_ns: 2, line: 3, what: "a: write 1".to_owned() }],
         }),
         Event::End { reason: "complete".to_owned(), why: None },
     ]

@@ -1,6 +1,6 @@
 //! A line of a history for people.
 
-use super::event::{Event, Line, Verdict};
+use super::event::{Check, Event, Line, Seen};
 use super::operation::Operation;
 use crate::Span;
 use crate::units::format_span;
@@ -59,20 +59,27 @@ pub fn describe(line: &Line) -> String {
             format!("{node}: wall off by {}, mono by {}", span(*wall), span(*mono))
         }
         Event::Op { node, operation } => format!("{node}: {}", operation_in_words(operation)),
-        Event::Verdict(check) => {
-            let verdict = match check.verdict {
-                Verdict::Holds => "holds",
-                Verdict::Unknown => "unknown",
-                Verdict::Violated => "violated",
-            };
-            let why: String = check.why.iter().map(|why| format!("\n  {why}")).collect();
-            format!("{}: {verdict}{why}", check.check)
-        }
+        Event::Verdict(check) => verdict(check, None),
         Event::End { reason, why } => {
             let why = why.as_ref().map_or(String::new(), |why| format!(": {why}"));
             format!("end, {reason}{why}")
         }
     }
+}
+
+/// "lost-update: violated", why, and the operations that show it: at their instants, from the start if there is one.
+pub fn verdict(check: &Check, start_ns: Option<i64>) -> String {
+    let mut text = format!("{}: {}", check.check, check.verdict.word());
+    check.why.iter().for_each(|why| text.push_str(&format!("\n  {why}")));
+    let first = check.witness.first().map_or(0, |seen| seen.from_ns);
+    let start = start_ns.unwrap_or(first);
+    for Seen { from_ns, until_ns, line, what } in &check.witness {
+        let at = |nanos: i64| format_span(near(Span::from_nanos(nanos.saturating_sub(start))));
+        let (from, until) = (at(*from_ns), at(*until_ns));
+        let when = if from == until { from } else { format!("{from} to {until}") };
+        text.push_str(&format!("\n  {when:>24}  {what}  (line {line})"));
+    }
+    text
 }
 
 fn operation_in_words(operation: &Operation) -> String {

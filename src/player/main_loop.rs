@@ -21,6 +21,7 @@ use regex::bytes::Regex;
 use super::act::act;
 use super::cast::{Cast, Heard};
 use super::hire::{examine, make_nodes, remove};
+use super::record::Record;
 use super::samples;
 use super::shared::{News, Over, Shared, lock};
 use super::verdict::Known;
@@ -59,6 +60,7 @@ struct Play<'a> {
     timeline: &'a [Planned],
     nodes: &'a IndexMap<String, Node>,
     history: &'a Mutex<Writer>,
+    record: Option<&'a Record>,
     over: &'a Over,
     killed: &'a Mutex<BTreeSet<String>>,
     cancel: Option<&'a OwnedFd>,
@@ -87,9 +89,15 @@ pub fn play(scenario: &Scenario, seed: u64, options: Options) -> Result<Outcome>
     let dir: PathBuf = dir.map_err(|why| Error::not_applied("find the current directory", why))?;
     let commands = examine(scenario, &dir)?;
     let nodes = make_nodes(scenario)?;
-    let written = Writer::create(options.history.as_deref(), options.overwrite, options.observer);
+    let header = header(scenario, seed);
+    let record = Record::begin(&scenario.checks, &header).inspect_err(|_| remove(&nodes))?;
+    let observer = match &record {
+        Some(record) => Some(record.observer(options.observer)),
+        None => options.observer,
+    };
+    let written = Writer::create(options.history.as_deref(), options.overwrite, observer);
     let mut writer = written.inspect_err(|_| remove(&nodes))?;
-    writer.begin(&header(scenario, seed));
+    writer.begin(&header);
     let cast = Cast::hire(scenario, &nodes, commands, &dir).inspect_err(|_| remove(&nodes))?;
     let history = Mutex::new(writer);
     let (over, killed) = (Over::new()?, Mutex::new(BTreeSet::new()));
@@ -114,6 +122,7 @@ pub fn play(scenario: &Scenario, seed: u64, options: Options) -> Result<Outcome>
         timeline: &timeline,
         nodes: &nodes,
         history: &history,
+        record: record.as_ref(),
         over: &over,
         killed: &killed,
         cancel: options.cancel.as_ref(),

@@ -27,6 +27,7 @@ mod hire;
 mod keeper;
 mod main_loop;
 mod ready;
+mod record;
 mod samples;
 mod shared;
 mod verdict;

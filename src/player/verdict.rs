@@ -54,8 +54,8 @@ pub fn judge(
     let programs: Vec<String> = problems.iter().cloned().chain(unfinished).collect();
     let behaved = if programs.is_empty() { Verdict::Holds } else { Verdict::Violated };
     vec![
-        Check { check: "arrived".to_owned(), verdict, why: missed },
-        Check { check: "programs".to_owned(), verdict: behaved, why: programs },
+        Check { check: "arrived".to_owned(), verdict, why: missed, ..Check::default() },
+        Check { check: "programs".to_owned(), verdict: behaved, why: programs, ..Check::default() },
     ]
 }
 

@@ -6,6 +6,7 @@ use super::action::Action;
 use super::check::check;
 use super::model::{After, Entry, Head, Program, Ready, Scenario, When, Who};
 use crate::Span;
+use crate::check::Chosen;
 use crate::error::Result;
 use crate::nemesis::Nemesis;
 
@@ -65,6 +66,13 @@ impl Builder {
     #[must_use]
     pub fn nemesis(mut self, nemesis: Nemesis) -> Self {
         self.0.nemesis = Some(nemesis);
+        self
+    }
+
+    /// A rule by which its history is judged in the end: `"progress=10/1s".parse()?`.
+    #[must_use]
+    pub fn check(mut self, rule: Chosen) -> Self {
+        self.0.checks.push(rule);
         self
     }
 

@@ -38,7 +38,14 @@ pub fn check(scenario: &Scenario) -> Checked {
     for (index, each) in scenario.timeline.iter().enumerate() {
         entry(scenario, &Place::entry(index), each)?;
     }
-    Ok(())
+    let mut names = BTreeSet::new();
+    match scenario.checks.iter().map(|chosen| chosen.rule().name()).find(|name| !names.insert(*name)) {
+        Some(name) => {
+            Err(Problem::new(Place::of("checks").key(name), "it is there twice")
+                .remedy("leave one of them out"))
+        }
+        None => Ok(()),
+    }
 }
 
 fn head(scenario: &Scenario) -> Checked {

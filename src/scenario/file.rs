@@ -13,7 +13,8 @@ use super::action::Action;
 use super::check::check;
 use super::model::{Entry, Scenario, When};
 use super::problem::{Place, Problem, Step, in_file};
-use super::raw::{RawEntry, RawScenario};
+use super::raw::{RawEntry, RawRule, RawScenario};
+use crate::check::Chosen;
 use crate::error::{Error, Result};
 
 /// The largest file that is read: a mistaken path must not fill the memory.
@@ -87,7 +88,22 @@ fn find(table: &Spanned<DeTable<'_>>, place: &Place) -> Range<usize> {
 pub(super) fn of_raw(raw: RawScenario) -> std::result::Result<Scenario, Problem> {
     let entry = |(index, raw)| entry(Place::entry(index), raw);
     let timeline = raw.timeline.into_iter().enumerate().map(entry).collect::<std::result::Result<_, _>>()?;
-    Ok(Scenario { head: raw.scenario, nodes: raw.nodes, nemesis: raw.nemesis, timeline })
+    let checks =
+        raw.checks.iter().map(|(name, raw)| rule(name, raw)).collect::<std::result::Result<_, _>>()?;
+    Ok(Scenario { head: raw.scenario, nodes: raw.nodes, nemesis: raw.nemesis, timeline, checks })
+}
+
+fn rule(name: &str, raw: &RawRule) -> std::result::Result<Chosen, Problem> {
+    let place = || Place::of("checks").key(name);
+    let argument = match raw {
+        RawRule::Plain(true) => None,
+        RawRule::Plain(false) => {
+            return Err(Problem::new(place(), "a rule that is not to be judged by is left out")
+                .remedy("leave the line out, or write true"));
+        }
+        RawRule::With(argument) => Some(argument.as_str()),
+    };
+    Chosen::new(name, argument).map_err(|error| Problem::of(place(), &error))
 }
 
 fn entry(place: Place, raw: RawEntry) -> std::result::Result<Entry, Problem> {
@@ -160,7 +176,13 @@ fn to_raw(scenario: &Scenario) -> RawScenario {
         nodes: scenario.nodes.clone(),
         nemesis: scenario.nemesis.clone(),
         timeline: scenario.timeline.iter().map(raw_entry).collect(),
+        checks: scenario.checks.iter().map(raw_rule).collect(),
     }
+}
+
+fn raw_rule(chosen: &Chosen) -> (String, RawRule) {
+    let argument = chosen.argument().map_or(RawRule::Plain(true), RawRule::With);
+    (chosen.rule().name().to_owned(), argument)
 }
 
 fn raw_entry(entry: &Entry) -> RawEntry {
@@ -206,6 +228,9 @@ pub fn write(scenario: &Scenario) -> Result<String> {
     }
     if let Some(nemesis) = &raw.nemesis {
         table(&mut text, "[nemesis]", &Value::try_from(nemesis).map_err(refused)?);
+    }
+    if !raw.checks.is_empty() {
+        table(&mut text, "[checks]", &Value::try_from(&raw.checks).map_err(refused)?);
     }
     text.push_str(&timeline(&scenario.timeline)?);
     Ok(text)

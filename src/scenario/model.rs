@@ -10,6 +10,7 @@ use serde_with::{serde_as, skip_serializing_none};
 use super::action::Action;
 use super::text::AsSpan;
 use crate::Span;
+use crate::check::Chosen;
 use crate::freeze::shape::Length;
 use crate::nemesis::Nemesis;
 use crate::reach::Wanted;
@@ -26,6 +27,8 @@ pub struct Scenario {
     pub nemesis: Option<Nemesis>,
     /// What is done, in the order of the file.
     pub timeline: Vec<Entry>,
+    /// By which rules its history is judged in the end.
+    pub checks: Vec<Chosen>,
 }
 
 /// How long programs go on running after the heal, unless it is said.

@@ -54,6 +54,14 @@ pub(super) struct RawEntry {
     pub undo: Option<String>,
 }
 
+/// What is written after a rule's name: `true`, where that is nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "write true, or what the rule needs, as in \"5s\"")]
+pub(super) enum RawRule {
+    Plain(bool),
+    With(String),
+}
+
 /// As the file has it.
 #[skip_serializing_none]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -65,4 +73,6 @@ pub(super) struct RawScenario {
     pub nemesis: Option<Nemesis>,
     #[serde(default)]
     pub timeline: Vec<RawEntry>,
+    #[serde(default)]
+    pub checks: IndexMap<String, RawRule>,
 }

@@ -4,6 +4,7 @@ use super::{Play, Stop};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::Event;
 use crate::player::hire::remove;
+use crate::player::record::Record;
 use crate::player::shared::lock;
 use crate::player::verdict::judge;
 use crate::player::{Outcome, command};
@@ -29,7 +30,7 @@ impl Play<'_> {
         while self.cast.keepers().next().is_some() {
             let _ = self.once(HostInstant::MAX);
         }
-        let Play { cast, nodes, watches, timeline, known, history, .. } = self;
+        let Play { cast, nodes, watches, timeline, known, history, record, .. } = self;
         let problems = cast.problems.clone();
         drop(cast);
         remove(nodes);
@@ -45,6 +46,8 @@ impl Play<'_> {
             Ok(Stop::Time) => judge(timeline, &watches, &known, &problems, &unfinished),
             _ => Vec::new(),
         };
+        let ruled = record.filter(|_| !checks.is_empty()).map(Record::judge);
+        let checks: Vec<_> = checks.into_iter().chain(ruled.unwrap_or_default()).collect();
         for check in &checks {
             history.now(Event::Verdict(check.clone()));
         }

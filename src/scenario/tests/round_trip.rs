@@ -181,12 +181,16 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             quiet: max_skew,
         });
     let nodes = prop::collection::vec((".{1,6}", program()), 0..4);
-    (head, nodes, prop::option::of(nemesis), prop::collection::vec(entry(), 0..6)).prop_map(
-        |(head, nodes, nemesis, timeline)| Scenario {
+    let rules = vec!["fencing", "recovers-within=5s", "progress=10/1s", "no-cascade", "linearizable"];
+    let checks = prop::sample::subsequence(rules, 0..4)
+        .prop_map(|rules| rules.into_iter().map(|rule| rule.parse().unwrap()).collect());
+    (head, nodes, prop::option::of(nemesis), prop::collection::vec(entry(), 0..6), checks).prop_map(
+        |(head, nodes, nemesis, timeline, checks)| Scenario {
             head,
             nodes: nodes.into_iter().collect(),
             nemesis,
             timeline,
+            checks,
         },
     )
 }
