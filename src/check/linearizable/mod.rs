@@ -25,7 +25,7 @@ pub(super) struct Linearizable {
 /// 128 MiB.
 pub(super) const BUDGET: usize = 16 << 20;
 /// How much of that each try to shorten a witness may take, and how many there are.
-const TRY: usize = 1 << 20;
+const TRY: usize = 4 << 20;
 const TRIES: usize = 200;
 
 impl Rule for Linearizable {
@@ -81,28 +81,33 @@ fn old_and_new(value: &Value) -> Option<(&Value, &Value)> {
 fn shortest<'a>(ops: &[&'a Op]) -> Vec<&'a Op> {
     let mut ends: Vec<i64> = ops.iter().filter(|op| op.outcome == Outcome::Ok).map(|op| op.last()).collect();
     ends.sort_unstable();
-    let fits_not = |ops: &[Op]| {
-        let ops: Vec<&Op> = ops.iter().collect();
-        search(&ops, Order::Sure, TRY) == Answer::FitsNot
-    };
-    let first = ends.partition_point(|end| !fits_not(&prefix(ops, *end)));
-    let end = ends.get(first).or(ends.last()).copied().unwrap_or(i64::MAX);
-    let mut left = prefix(ops, end);
+    let fits_not = |ops: &[&Op]| search(ops, Order::Sure, TRY) == Answer::FitsNot;
+    let fits_not_until = |end: i64| fits_not(&prefix(ops, end).iter().collect::<Vec<_>>());
+    let first = ends.partition_point(|end| !fits_not_until(*end));
+    let known = prefix(ops, ends.get(first).copied().unwrap_or(i64::MAX));
+    let mut left: Vec<&Op> = known.iter().collect();
     if !fits_not(&left) {
         // The tries have given up: it is all of them then.
         return ops.to_vec();
     }
     let mut tries = TRIES;
-    // A write is free once nobody reads it any more.
+    // A write is free once nobody reads it any more. Half of all that is free is tried first, then a quarter, and so on.
     for of in ["read", "write"] {
-        for index in (0..left.len()).rev() {
-            if tries > 0 && left[index].name == of && is_free(&left, index) {
-                tries -= 1;
-                let removed = left.remove(index);
-                if !fits_not(&left) {
-                    left.insert(index, removed);
+        let mut size = left.len();
+        while size > 0 {
+            let is_of = |index: &usize| left[*index].name == of && is_free(&left, *index);
+            let free: Vec<usize> =
+                (0..left.len()).filter(is_of).map(|index| left[index].begun.line).collect();
+            for chunk in free.chunks(size) {
+                let Some(rest) = tries.checked_sub(1) else { break };
+                tries = rest;
+                let is_kept = |op: &&Op| !chunk.contains(&op.begun.line);
+                let fewer: Vec<&Op> = left.iter().copied().filter(is_kept).collect();
+                if fits_not(&fewer) {
+                    left = fewer;
                 }
             }
+            size /= 2;
         }
     }
     let lines: Vec<usize> = left.iter().map(|op| op.begun.line).collect();
@@ -124,8 +129,8 @@ fn prefix(ops: &[&Op], end: i64) -> Vec<Op> {
 }
 
 /// Whether what is left without it would still fit, if it did before.
-fn is_free(ops: &[Op], index: usize) -> bool {
-    let op = &ops[index];
+fn is_free(ops: &[&Op], index: usize) -> bool {
+    let op = ops[index];
     let shows = |other: &Op, value: &Value| match other.name.as_str() {
         "read" => other.value == *value,
         "cas" => old_and_new(&other.value).is_some_and(|(old, _)| old == value),
