@@ -50,12 +50,11 @@ fn held<'a>(past: &Past, ops: &[&'a Op]) -> Vec<Held<'a>> {
         let is_done = op.outcome == Outcome::Ok;
         if op.name == "release" {
             // A release that may not have been done ends what is sure, and nothing else.
-            let Some(index) = open.get(who).copied() else { continue };
+            let Some(index) = open.remove(who) else { continue };
             all[index].surely.1 = all[index].surely.1.max(op.first());
             all[index].last = op;
             if is_done {
                 all[index].perhaps.1 = op.last();
-                open.remove(who);
             }
             continue;
         }

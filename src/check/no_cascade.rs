@@ -3,7 +3,7 @@
 //! A node is unhealthy from the beginning of each of its faults to its end, and for a span after it, if one is given; one that
 //! had no fault until it was declared dead is healthy. What lies between cannot be told.
 
-use super::{Found, Op, Outcome, Past, Rule, With};
+use super::{Found, Op, Outcome, Past, Rule, With, worst};
 
 pub(super) struct NoCascade;
 
@@ -21,20 +21,13 @@ impl Rule for NoCascade {
     }
 
     fn judge(&self, past: &Past, with: &With) -> Found {
-        let mut found = Found::nothing("dead or alive with the name of a node of the history");
-        for op in past.of(&["dead", "alive"]).filter(|op| op.outcome == Outcome::Ok) {
-            let Some(node) = op.value.as_str().filter(|name| past.nodes.iter().any(|node| node == name))
-            else {
-                continue;
-            };
-            if found.why.starts_with("there is no") {
-                found = Found::holds();
-            }
-            if op.name == "dead" {
-                found = found.or(declared(past, op, node, with));
-            }
-        }
-        found
+        let of_node = |op: &Op| {
+            let node = op.value.as_str().filter(|name| past.nodes.iter().any(|node| node == name))?;
+            Some(if op.name == "dead" { declared(past, op, node, with) } else { Found::holds() })
+        };
+        let told = past.of(&["dead", "alive"]).filter(|op| op.outcome == Outcome::Ok);
+        worst(told.filter_map(of_node))
+            .unwrap_or_else(|| Found::nothing("dead or alive with the name of a node of the history"))
     }
 }
 

@@ -24,7 +24,7 @@ Examples:
   falseticker play lease.toml --seed 7 --history h   to be looked at: log h
   falseticker play lease.toml --nemesis-seed 7       with faults that are drawn
 
-Exit code 0 if all faults arrived and all programs behaved, 1 if not. A scenario is TOML:
+Exit code 0 if all faults arrived, all programs behaved, and none of its [checks] is violated, 1 if not. A scenario is TOML:
 
   [scenario]
   name = \"paused leaseholder\"
@@ -38,6 +38,9 @@ Exit code 0 if all faults arrived and all programs behaved, 1 if not. A scenario
   at = \"5s\"
   node = \"a\"
   freeze = { for = \"4500ms\" }
+
+  [checks]
+  mutual-exclusion = true
 ";
 
 /// Its flags.

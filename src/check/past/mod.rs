@@ -160,7 +160,9 @@ impl Past {
         let is_ours = json.as_ref().is_some_and(|line| line.get("format").is_some());
         let is_jepsens = !is_ours && json.as_ref().is_some_and(|line| line.get("type").is_some());
         let text = String::from_utf8_lossy(bytes);
-        let is_edn = !is_jepsens && text.trim_start().starts_with(['{', '#', ';']) && json.is_none();
+        let begin = text.trim_start();
+        let is_map = begin.strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with(':'));
+        let is_edn = is_map || begin.starts_with(['#', ';']);
         if is_jepsens || is_edn {
             return import::read(&text, is_edn, name);
         }

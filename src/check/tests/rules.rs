@@ -36,6 +36,9 @@ fn mutual_exclusion() {
     // Whether c1 has it at all nobody knows.
     unknown(rule, &["?c1 acquire 1 1..2", "c2 acquire 2 5..6", "c2 hold 2 9"]);
     unknown(rule, &["c1 acquire 1 1..2", "?c1 release 1 3..4", "c2 acquire 2 5..6"]);
+    let again = ["c2 acquire 2 5..6", "c2 release 2 7..8", "c1 acquire 3 9..10", "c1 hold 3 11"];
+    unknown(rule, &[&["c1 acquire 1 1..2", "?c1 release 1 3..4"], &again[..]].concat());
+    holds(rule, &[&["c1 acquire 1 1..2", "c1 release 1 3..4"], &again[..]].concat());
     unknown(rule, &["c1 acquire 1 1..2", "c1 release 1 3..5~8", "c2 acquire 2 6..7"]);
 }
 
