@@ -56,10 +56,21 @@ fn updates<'a>(ops: &[&'a Op]) -> Vec<Update<'a>> {
 fn judge(key: &str, updates: &[Update<'_>]) -> Found {
     let key = if key.is_empty() { String::new() } else { format!(" '{key}'") };
     let (mut perhaps, mut either) = (None, None);
-    for (index, late) in updates.iter().enumerate() {
+    let mut by_first = updates.to_vec();
+    by_first.sort_by_key(|update| update.write.first());
+    // By when all that began so far was over.
+    let over = by_first.iter().scan(i64::MIN, |over, update| {
+        *over = update.write.last().max(*over);
+        Some(*over)
+    });
+    let over: Vec<i64> = over.collect();
+    for late in updates {
         let Some(read) = late.read else { continue };
-        for (other, between) in updates.iter().enumerate() {
-            let is_own = other == index || between.write.process == late.write.process;
+        // Only what was not over before the read, and had begun when the write was over, can lie between them.
+        let end = by_first.partition_point(|update| update.write.first() <= late.write.last());
+        let begin = over.partition_point(|over| *over < read.first()).min(end);
+        for between in &by_first[begin..end] {
+            let is_own = between.write.process == late.write.process;
             if is_own || between.write.value == read.value {
                 continue;
             }

@@ -88,8 +88,10 @@ fn gone(past: &Past, op: &Op) -> i64 {
 fn overlap(lease: &str, mut held: Vec<Held<'_>>) -> Found {
     held.sort_by_key(|held| held.perhaps.0);
     let mut found = Found::holds();
-    for (index, later) in held.iter().enumerate() {
-        for earlier in held[..index].iter().filter(|held| held.who != later.who) {
+    let mut open: Vec<&Held<'_>> = Vec::new();
+    for later in &held {
+        open.retain(|earlier| earlier.perhaps.1 >= later.perhaps.0);
+        for earlier in open.iter().filter(|held| held.who != later.who) {
             let both = |one: (i64, i64), two: (i64, i64)| (one.0.max(two.0), one.1.min(two.1));
             let (from, until) = both(earlier.surely, later.surely);
             if from <= until {
@@ -111,6 +113,7 @@ fn overlap(lease: &str, mut held: Vec<Held<'_>>) -> Found {
                 found = found.or(Found::unknown(why));
             }
         }
+        open.push(later);
     }
     found
 }

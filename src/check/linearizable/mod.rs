@@ -34,7 +34,7 @@ impl Rule for Linearizable {
     }
 
     fn reads(&self) -> &'static str {
-        "each key is a register: read, write, cas with [old, new]; field key; null before the first write"
+        "each key is a register: read, write, cas with [old, new]; field key"
     }
 
     fn judge(&self, past: &Past, _: &With) -> Found {

@@ -77,7 +77,7 @@ pub fn search(ops: &[&Op], order: Order, budget: usize) -> Answer {
     let needed = steps.iter().filter(|step| step.is_needed).count();
     let words = steps.len().div_ceil(64);
     let mut budget = budget;
-    let first = State { done: vec![0; words].into_boxed_slice(), value: 0 };
+    let first = State { done: vec![0; words].into_boxed_slice(), value: UNKNOWN };
     let mut seen = HashSet::from([first.clone()]);
     let mut stack = vec![Frame::new(&steps, &by_end, first, 0, needed)];
     while let Some(frame) = stack.last_mut() {
@@ -123,8 +123,13 @@ impl Frame {
     }
 }
 
+/// What the register held before anybody wrote is not known: whatever is read of it first.
+const UNKNOWN: u32 = 0;
+
 fn apply(does: Does, value: u32) -> Option<u32> {
     match does {
+        Does::Read(read) if value == UNKNOWN => Some(read),
+        Does::Cas(_, new) if value == UNKNOWN => Some(new),
         Does::Read(read) => (read == value).then_some(value),
         Does::Write(new) => Some(new),
         Does::Cas(old, new) => (old == value).then_some(new),
@@ -182,10 +187,9 @@ fn steps(ops: &[&Op], order: Order) -> Vec<Step> {
             last.insert(who, index);
         }
     }
-    let null = Value::Null;
-    let mut numbers: HashMap<String, u32> = HashMap::from([(null.to_string(), 0)]);
+    let mut numbers: HashMap<String, u32> = HashMap::new();
     let mut number = |value: &Value| {
-        let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+        let next = u32::try_from(numbers.len() + 1).unwrap_or(u32::MAX);
         *numbers.entry(value.to_string()).or_insert(next)
     };
     let mut step = |(op, after): (&Op, Option<usize>)| {

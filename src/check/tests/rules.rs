@@ -120,6 +120,9 @@ fn linearizable() {
     violated(rule, &["a write 1 1..9", "b read 1 2..3", "c read - 4..5"], &[0, 1, 2]);
     violated(rule, &["?a write 1 1..2", "b read 1 3..4", "c read - 5..6"], &[0, 1, 2]);
     violated(rule, &["a cas [null,1] 1..2", "b cas [null,2] 3..4"], &[0, 1]);
+    // What it held before the first write nobody says.
+    holds(rule, &["b read 0 1..2", "a write 1 3..4", "b read 1 5..6"]);
+    violated(rule, &["b read 0 1..2", "c read 5 3..4"], &[0, 1]);
     unknown(rule, &["a write 1 1..4~8", "b read - 6~7..9"]);
     unknown(rule, &["a cas 5 1..2"]);
     unknown(rule, &["?a write 1 1..2"]);
