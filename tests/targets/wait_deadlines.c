@@ -110,8 +110,8 @@ static int waits(const struct deadline *deadline) {
     /* Its joins take no notice of a refused deadline, and ask the kernel again and again until the thread has ended. */
     if (is(call->name, "join") && is_refused(deadline)) return 1;
 #else
-    /* Its deadline less now is a length that wraps. */
-    if (deadline->sec == INT64_MIN) return 1;
+    /* Its deadline less now is a length that wraps; but a timer's is the kernel's to refuse. */
+    if (deadline->sec == INT64_MIN) return !is(call->name, "timer");
 #endif
     /* A timer that is set to nothing never expires. */
     if (is(call->name, "timer") && !deadline->sec && !deadline->nsec) return 1;
