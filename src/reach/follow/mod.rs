@@ -62,7 +62,11 @@ impl Charge {
 pub(crate) fn follow(listener: &OwnedFd, charge: &Charge) {
     std::thread::scope(|scope| {
         while let Some(notice) = notice::next(listener.as_fd()) {
-            let see_to_it = move || one::follow(notice, listener.as_fd(), charge);
+            let see_to_it = move || {
+                // Looks at whoever is about to stop lie close together, and are the exec's time.
+                let _ = nix::sys::prctl::set_timerslack(1);
+                one::follow(notice, listener.as_fd(), charge);
+            };
             let started =
                 std::thread::Builder::new().name("ft-follow".to_owned()).spawn_scoped(scope, see_to_it);
             if started.is_err() {
