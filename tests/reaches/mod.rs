@@ -11,7 +11,7 @@ pub mod programs;
 use libtest_mimic::Trial;
 use serde_json::Value;
 
-use crate::harness::{Lab, MILLISECOND, Probe, Reading, SECOND, binary, mono, spec};
+use crate::harness::{Lab, MILLISECOND, Probe, Reading, SECOND, Spec, binary, mono, spec};
 use programs::{ALL, Kind};
 
 const HOUR: i64 = 3600 * SECOND;
@@ -40,21 +40,27 @@ impl Means {
     }
 }
 
+/// Each kind of program by each means that reaches it.
+fn cells() -> impl Iterator<Item = (Means, Kind)> {
+    Means::ALL.into_iter().flat_map(|means| {
+        ALL.into_iter().filter(move |kind| means.reaches(*kind)).map(move |kind| (means, kind))
+    })
+}
+
+fn cell_spec(means: Means, kind: Kind, sentence: &str) -> Spec {
+    let (program, package) = kind.needs();
+    spec(format!("reaches: {} reaches {}: {sentence}", means.name(), kind.name)).needs(program, package)
+}
+
 pub fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
-    for means in Means::ALL {
-        for kind in ALL.into_iter().filter(|kind| means.reaches(*kind)) {
-            let of = |sentence: &str| {
-                let (program, package) = kind.needs();
-                spec(format!("reaches: {} reaches {}: {sentence}", means.name(), kind.name))
-                    .needs(program, package)
-            };
-            trials.push(
-                of("offset, jumps, drift, standstill, evidence, fork, exec")
-                    .shown_by(move |lab| cell(lab, means, kind)),
-            );
-            trials.push(of("a thread is held at its read").shown_by(move |lab| held(lab, means, kind)));
-        }
+    for (means, kind) in cells() {
+        let of = |sentence: &str| cell_spec(means, kind, sentence);
+        trials.push(
+            of("offset, jumps, drift, standstill, evidence, fork, exec")
+                .shown_by(move |lab| cell(lab, means, kind)),
+        );
+        trials.push(of("a thread is held at its read").shown_by(move |lab| held(lab, means, kind)));
     }
     trials.extend(more::trials());
     trials.extend(follow::trials());

@@ -4,36 +4,27 @@
 use libtest_mimic::Trial;
 use serde_json::Value;
 
-use super::programs::{ALL, Kind};
-use super::{HOUR, Means, enter, entry, join, pid_of};
-use crate::harness::{Lab, MILLISECOND, Probe, Reading, SECOND, spec};
+use super::programs::Kind;
+use super::{HOUR, Means, cell_spec, cells, enter, entry, join, pid_of};
+use crate::harness::{Lab, MILLISECOND, Probe, Reading, SECOND};
 
 pub fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
-    for means in Means::ALL {
-        for kind in ALL.into_iter().filter(|kind| means.reaches(*kind)) {
-            let of = |sentence: &str| {
-                let (program, package) = kind.needs();
-                spec(format!("reaches: {} reaches {}: {sentence}", means.name(), kind.name))
-                    .needs(program, package)
-            };
-            trials.push(
-                of("its monotonic clock does not count a suspend")
-                    .shown_by(move |lab| suspended(lab, means, kind)),
-            );
-            if kind.is_go() {
-                continue;
-            }
-            trials.push(
-                of("timers read it at whatever instruction").shown_by(move |lab| storm(lab, means, kind)),
-            );
-            trials.push(
-                of("in a sandbox of its own it reads on").shown_by(move |lab| sandboxed(lab, means, kind)),
-            );
-            trials.push(
-                of("a forked child leaves marks of its own").shown_by(move |lab| forked(lab, means, kind)),
-            );
+    for (means, kind) in cells() {
+        let of = |sentence: &str| cell_spec(means, kind, sentence);
+        trials.push(
+            of("its monotonic clock does not count a suspend")
+                .shown_by(move |lab| suspended(lab, means, kind)),
+        );
+        if kind.is_go() {
+            continue;
         }
+        trials
+            .push(of("timers read it at whatever instruction").shown_by(move |lab| storm(lab, means, kind)));
+        trials
+            .push(of("in a sandbox of its own it reads on").shown_by(move |lab| sandboxed(lab, means, kind)));
+        trials
+            .push(of("a forked child leaves marks of its own").shown_by(move |lab| forked(lab, means, kind)));
     }
     trials
 }
