@@ -17,7 +17,7 @@ use crate::freeze::{self, End, Ended, Frozen, How, Thawed};
 use crate::history::{Event, HeldProcess};
 use crate::process::PidFd;
 use crate::scenario::action::{Action, Freeze, Kill, Run};
-use crate::scenario::{Due, Planned, Target};
+use crate::scenario::{Due, Planned, Port, Target};
 use crate::trap::Hold;
 use crate::trigger::{self, OnCommand, OnConnect, OnFile, POLL, Trigger, Waited};
 use crate::{HostInstant, Span, host_clock, raw};
@@ -71,7 +71,8 @@ fn wait_and_do(
         Box::new(OnCommand::prepare(command, after.poll.unwrap_or(POLL))?)
     } else {
         let node = shared.node(after.node.as_deref().unwrap_or_default())?;
-        Box::new(OnConnect::prepare(node, after.connect.unwrap_or(0))?)
+        let port = after.connect.as_ref().map_or(Ok(0), Port::number)?;
+        Box::new(OnConnect::prepare(node, port)?)
     };
     let delay = after.delay.unwrap_or(Span::ZERO);
     let Waited::Fired(fired) = trigger::wait(trigger.as_mut(), delay, Some(shared.over.as_fd()))? else {

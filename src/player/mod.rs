@@ -98,5 +98,5 @@ pub fn play(scenario: &Scenario, options: Options) -> Result<Outcome> {
     let seed = seed_of(scenario, options.seed);
     // Refuses what cannot be laid, before anything is started.
     scenario::dry_run(scenario, seed)?;
-    main_loop::play(scenario, seed, options)
+    main_loop::play(&scenario::ports::draw(scenario)?, seed, options)
 }

@@ -27,7 +27,7 @@ impl Readiness {
     /// As the scenario says it.
     pub fn of(ready: Option<&Ready>) -> Result<Readiness> {
         Ok(match ready {
-            Some(Ready { port: Some(port), .. }) => Readiness::Port(*port),
+            Some(Ready { port: Some(port), .. }) => Readiness::Port(port.number()?),
             Some(Ready { output: Some(output), .. }) => Readiness::Output(pattern(output)?, false),
             Some(Ready { command: Some(command), .. }) => {
                 Readiness::Command(OnCommand::prepare(command, POLL)?)

@@ -2,6 +2,7 @@
 //!
 //! What must hold: what is built passes the checks that a file passes, and is the same model.
 
+use super::Port;
 use super::action::Action;
 use super::check::check;
 use super::model::{After, Entry, Head, Program, Ready, Scenario, When, Who};
@@ -52,6 +53,13 @@ impl Builder {
     #[must_use]
     pub fn recovery(mut self, recovery: Span) -> Self {
         self.0.head.recovery = recovery;
+        self
+    }
+
+    /// Ports that are drawn for each play: `{name.port}` in a program's words; see [`Head::ports`].
+    #[must_use]
+    pub fn ports<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.0.head.ports = names.into_iter().map(Into::into).collect();
         self
     }
 
@@ -110,10 +118,10 @@ impl Program {
         Program { command: words.into_iter().map(Into::into).collect(), ..Program::default() }
     }
 
-    /// Ready when somebody listens to this port of 127.0.0.1.
+    /// Ready when somebody listens to this port of 127.0.0.1: a number, or a name of [`Builder::ports`].
     #[must_use]
-    pub fn ready_at_port(self, port: u16) -> Self {
-        let ready = Ready { port: Some(port), within: super::model::PATIENCE, ..Ready::default() };
+    pub fn ready_at_port(self, port: impl Into<Port>) -> Self {
+        let ready = Ready { port: Some(port.into()), within: super::model::PATIENCE, ..Ready::default() };
         Program { ready: Some(ready), ..self }
     }
 

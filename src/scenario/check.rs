@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use super::action::{Action, Freeze};
 use super::model::{After, Choice, Entry, Program, Ready, Scenario, When, Who};
+use super::ports;
 use super::problem::{Place, Problem};
 use crate::node::NodeName;
 use crate::trigger::pattern;
@@ -25,6 +26,7 @@ pub fn check(scenario: &Scenario) -> Checked {
         node(scenario, name, program)?;
     }
     circles(scenario)?;
+    ports::check(scenario)?;
     if let Some(nemesis) = &scenario.nemesis {
         nemesis.check(scenario.nodes.len()).map_err(|error| Problem::of(Place::of("nemesis"), &error))?;
         let suspends = nemesis.mix.contains(&crate::nemesis::Fault::Suspend);

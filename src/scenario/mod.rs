@@ -12,6 +12,7 @@ pub mod file;
 #[doc(hidden)]
 pub mod fuzz;
 mod model;
+pub mod ports;
 pub mod problem;
 mod raw;
 pub mod text;
@@ -26,6 +27,7 @@ pub use dry_run::{DryRun, dry_run};
 pub use model::{
     After, Choice, Entry, Head, PATIENCE, Program, RECOVERY, Reach, Ready, Restart, Scenario, Stop, When, Who,
 };
+pub use ports::Port;
 pub use timeline::{Due, Planned, Target, timeline};
 
 use std::path::Path;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_with::{serde_as, skip_serializing_none};
 
 use super::action::Action;
+use super::ports::Port;
 use super::text::AsSpan;
 use crate::Span;
 use crate::check::Chosen;
@@ -63,6 +64,10 @@ pub struct Head {
     #[serde(default = "sample", skip_serializing_if = "is_sample")]
     #[serde_as(as = "AsSpan")]
     pub sample: Span,
+    /// Ports of 127.0.0.1 that are drawn for each play: `{name.port}` in a program's words, its variables and in commands,
+    /// and the name where else a port is written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<String>,
 }
 
 impl Default for Head {
@@ -75,6 +80,7 @@ impl Default for Head {
             heal: true,
             output: true,
             sample: SAMPLE,
+            ports: Vec::new(),
         }
     }
 }
@@ -200,7 +206,7 @@ impl Restart {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Ready {
     /// Somebody listens to this port of 127.0.0.1.
-    pub port: Option<u16>,
+    pub port: Option<Port>,
     /// A line of its output matches.
     pub output: Option<String>,
     /// `sh -c` with this succeeds.
@@ -298,7 +304,7 @@ pub struct After {
     #[serde_as(as = "Option<AsSpan>")]
     pub poll: Option<Span>,
     /// A process of the node connects to this port.
-    pub connect: Option<u16>,
+    pub connect: Option<Port>,
     /// How long after it.
     #[serde(default)]
     #[serde_as(as = "Option<AsSpan>")]

@@ -1,5 +1,6 @@
 //! What a scenario file means, what is wrong with it, and that it is the builder's model.
 
+mod ports;
 mod round_trip;
 
 use super::action::*;
@@ -60,7 +61,7 @@ fn the_example_of_the_documents_is_what_it_says() {
     let freeze = Action::Freeze(Freeze { lasts: "4500ms".parse().ok(), ..Freeze::default() });
     let jump = Action::Jump(Jump { by: Span::from_secs(-5), ..Jump::default() });
     let program = |id: &str| Program::new(["./lease", "--id", id]);
-    let ready = Ready { port: Some(7001), within: Span::from_secs(5), ..Ready::default() };
+    let ready = Ready { port: Some(7001.into()), within: Span::from_secs(5), ..Ready::default() };
     let built = Scenario::builder("paused leaseholder", Span::from_secs(30))
         .node("a", Program { ready: Some(ready), ..program("a") })
         .node("b", Program { monotonic: true, ..program("b") })

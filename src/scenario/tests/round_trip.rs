@@ -99,7 +99,7 @@ fn freeze() -> impl Strategy<Value = Freeze> {
 
 fn entry() -> impl Strategy<Value = Entry> {
     let after =
-        (prop::option::of(".{0,9}"), prop::option::of("[a-z]{1,3}"), prop::option::of(any::<u16>()), lasts())
+        (prop::option::of(".{0,9}"), prop::option::of("[a-z]{1,3}"), prop::option::of(port()), lasts())
             .prop_map(|(output, node, connect, delay)| After {
                 output,
                 node,
@@ -130,8 +130,12 @@ fn entry() -> impl Strategy<Value = Entry> {
     })
 }
 
+fn port() -> impl Strategy<Value = Port> {
+    prop_oneof![any::<u16>().prop_map(Port::Number), "[a-z]{1,5}".prop_map(Port::Named)]
+}
+
 fn program() -> impl Strategy<Value = Program> {
-    let ready = (prop::option::of(any::<u16>()), prop::option::of(".{0,9}"), some_span())
+    let ready = (prop::option::of(port()), prop::option::of(".{0,9}"), some_span())
         .prop_map(|(port, output, within)| Ready { port, output, command: None, within });
     let stop = some_span().prop_map(|within| Stop { signal: "INT".to_owned(), within });
     (
@@ -170,6 +174,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
                 heal,
                 output,
                 sample: duration,
+                ports: if heal { Vec::new() } else { vec!["lock".to_owned(), "b-2".to_owned()] },
             });
     let nemesis =
         (prop::option::of(0_u64..9), lasts(), any::<bool>()).prop_map(|(seed, max_skew, high)| Nemesis {
