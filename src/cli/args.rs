@@ -3,8 +3,8 @@
 use clap::{ArgAction, Parser, Subcommand};
 
 use super::{
-    attach, check, completions, create, detach, doctor, drift, env, exit, freeze, heal, jump, leap, log, man,
-    nemesis, play, remove, run, set, slew, stall, status, strobe, suspend, thaw,
+    attach, check, completions, create, detach, doctor, drift, env, exit, freeze, heal, jump, leap,
+    leaseholder, log, man, nemesis, play, remove, run, set, slew, stall, status, strobe, suspend, thaw,
 };
 
 /// Skew the clock of unmodified programs, freeze them at the worst moment, and prove that each fault arrived.
@@ -83,6 +83,9 @@ pub enum Command {
     Log(log::Args),
     /// Judge a history: which property holds, which is violated, and by what witness
     Check(check::Args),
+    /// A program of the paused leaseholder
+    #[command(hide = true)]
+    Leaseholder(leaseholder::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
     /// Print the manual page
@@ -100,6 +103,7 @@ impl Command {
                 | Command::Nemesis(_)
                 | Command::Log(_)
                 | Command::Check(_)
+                | Command::Leaseholder(_)
         )
     }
 }

@@ -20,6 +20,7 @@ mod freeze;
 mod heal;
 mod jump;
 mod leap;
+mod leaseholder;
 mod log;
 mod logging;
 mod man;
@@ -104,6 +105,7 @@ fn dispatch(command: &Command, output: &Output, json: bool) -> Result<Reply> {
         Command::Nemesis(args) => nemesis::nemesis(args),
         Command::Check(args) => check::check(args),
         Command::Log(args) => log::log(args, output),
+        Command::Leaseholder(args) => leaseholder::leaseholder(args),
         Command::Completions(args) => completions::completions(args),
         Command::Man(args) => man::man(args),
     }

@@ -74,7 +74,7 @@ fn wait_and_do(
         let port = after.connect.as_ref().map_or(Ok(0), Port::number)?;
         Box::new(OnConnect::prepare(node, port)?)
     };
-    let delay = after.delay.unwrap_or(Span::ZERO);
+    let delay = after.drawn_delay();
     let Waited::Fired(fired) = trigger::wait(trigger.as_mut(), delay, Some(shared.over.as_fd()))? else {
         return Ok(());
     };

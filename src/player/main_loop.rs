@@ -328,7 +328,7 @@ impl Play<'_> {
             }
             let fired = Event::Fired { id: planned.id, kind: "output".to_owned(), on: heard.line.clone() };
             lock(self.history).at(heard.at, fired);
-            begin(planned, Some(heard.at.saturating_add(after.delay.unwrap_or(Span::ZERO))));
+            begin(planned, Some(heard.at.saturating_add(after.drawn_delay())));
             false
         });
     }

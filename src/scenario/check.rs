@@ -314,8 +314,8 @@ fn check_after(scenario: &Scenario, place: &Place, after: &After) -> Checked {
     if after.poll.is_some_and(|poll| poll <= Span::ZERO) {
         return Err(Problem::new(place.clone().key("poll"), "it must be longer than nothing"));
     }
-    if after.delay.is_some_and(Span::is_negative) {
-        return Err(Problem::new(place.clone().key("delay"), "it is negative"));
+    if let Some(delay) = &after.delay {
+        delay.sampler().map_err(|error| Problem::of(place.clone().key("delay"), &error))?;
     }
     Ok(())
 }

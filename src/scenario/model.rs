@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use serde_with::{serde_as, skip_serializing_none};
+use serde_with::{DisplayFromStr, serde_as, skip_serializing_none};
 
 use super::action::Action;
 use super::ports::Port;
@@ -15,7 +15,6 @@ use crate::check::Chosen;
 use crate::freeze::shape::Length;
 use crate::nemesis::Nemesis;
 use crate::reach::Wanted;
-use crate::units::format_span;
 
 /// A whole scenario. File and builder make the same one.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -305,13 +304,18 @@ pub struct After {
     pub poll: Option<Span>,
     /// A process of the node connects to this port.
     pub connect: Option<Port>,
-    /// How long after it.
+    /// How long after it; may be drawn.
     #[serde(default)]
-    #[serde_as(as = "Option<AsSpan>")]
-    pub delay: Option<Span>,
+    #[serde_as(as = "Option<DisplayFromStr>")]
+    pub delay: Option<Length>,
 }
 
 impl After {
+    /// How long after it, once that was drawn.
+    pub fn drawn_delay(&self) -> Span {
+        self.delay.as_ref().and_then(Length::as_fixed).unwrap_or(Span::ZERO)
+    }
+
     /// What is waited for, in words.
     pub fn awaited(&self) -> String {
         let whose = self.node.as_ref().map_or(String::new(), |node| format!(" of {node}"));
@@ -325,7 +329,7 @@ impl After {
                 format!("command '{}' to succeed", command.as_deref().unwrap_or_default())
             }
         };
-        let delay = self.delay.map_or(String::new(), |delay| format!(", and {} more", format_span(delay)));
+        let delay = self.delay.as_ref().map_or(String::new(), |delay| format!(", and {delay} more"));
         what + &delay
     }
 }

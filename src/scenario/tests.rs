@@ -76,7 +76,7 @@ fn the_example_of_the_documents_is_what_it_says() {
             After {
                 output: Some("elected leader".to_owned()),
                 node: Some("b".to_owned()),
-                delay: Some(Span::from_millis(200)),
+                delay: "200ms".parse().ok(),
                 ..After::default()
             },
             "b",
@@ -200,6 +200,24 @@ fn the_same_seed_gives_the_same_timeline() {
         other => panic!("{other:?}"),
     });
     assert!(lengths.into_iter().all(|length| (40..=60).contains(&(length.as_nanos() / 1_000_000))));
+}
+
+#[test]
+fn a_delay_is_drawn_from_the_seed() {
+    let text = EXAMPLE.replace("delay = \"200ms\"", "delay = \"uniform(100ms,2s)\"");
+    let scenario = parse(&text).unwrap();
+    let drawn = |seed| {
+        let planned = timeline(&scenario, seed).unwrap();
+        let after = planned.iter().find_map(|planned| match &planned.due {
+            Due::After(after) => Some(after.drawn_delay()),
+            Due::At(_) => None,
+        });
+        after.unwrap()
+    };
+    assert_eq!(drawn(7), drawn(7));
+    let delays: Vec<Span> = (0..20).map(drawn).collect();
+    assert!(delays.iter().all(|delay| (Span::from_millis(100)..=Span::from_secs(2)).contains(delay)));
+    assert!(delays.iter().any(|delay| *delay != delays[0]));
 }
 
 #[test]

@@ -117,7 +117,11 @@ impl Draw {
     fn dues(&mut self, entry: &Entry, duration: Span) -> Result<Vec<Due>> {
         Ok(match &entry.when {
             When::At(at) => vec![Due::At(*at)],
-            When::After(after) => vec![Due::After(after.clone())],
+            When::After(after) => {
+                let drawn = |delay: &Length| Length::fixed(delay.sampler()?.sample(&mut self.0));
+                let delay = after.delay.as_ref().map(drawn).transpose()?;
+                vec![Due::After(After { delay, ..after.clone() })]
+            }
             When::Between(from, to) => {
                 let nanos = self.0.random_range(from.as_nanos()..=to.as_nanos());
                 vec![Due::At(Span::from_nanos(nanos).min(duration))]

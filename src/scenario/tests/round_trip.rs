@@ -98,15 +98,19 @@ fn freeze() -> impl Strategy<Value = Freeze> {
 }
 
 fn entry() -> impl Strategy<Value = Entry> {
-    let after =
-        (prop::option::of(".{0,9}"), prop::option::of("[a-z]{1,3}"), prop::option::of(port()), lasts())
-            .prop_map(|(output, node, connect, delay)| After {
-                output,
-                node,
-                connect,
-                delay,
-                ..After::default()
-            });
+    let after = (
+        prop::option::of(".{0,9}"),
+        prop::option::of("[a-z]{1,3}"),
+        prop::option::of(port()),
+        prop::option::of(length()),
+    )
+        .prop_map(|(output, node, connect, delay)| After {
+            output,
+            node,
+            connect,
+            delay,
+            ..After::default()
+        });
     let when = prop_oneof![
         some_span().prop_map(When::At),
         (some_span(), some_span()).prop_map(|(from, to)| When::Between(from, to)),
