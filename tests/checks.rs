@@ -14,9 +14,6 @@ pub fn trials() -> Vec<Trial> {
             "a scenario's checks are judged in the end, written into its history, and judged the same again",
         )
         .shown_by(plays),
-        spec("the paused leaseholder writes over another one's write, and fencing tokens prevent it")
-            .needs("python3", "python3")
-            .shown_by(leaseholder),
         spec("a scenario's checks that are wrong are refused with their line").shown_by(wrong),
     ]
 }
@@ -116,25 +113,6 @@ fn plays(lab: &Lab) {
     }
     let (done, _) = play("fine", 2);
     assert!(done.expect_code(0).stdout.contains("fencing: holds"));
-}
-
-fn leaseholder(lab: &Lab) {
-    let play = |name: &str| {
-        let file = format!("{}/examples/leaseholder/{name}.toml", env!("CARGO_MANIFEST_DIR"));
-        let history = lab.path(name).to_string_lossy().into_owned();
-        let done = lab.falseticker(["play", &file, "--quiet", "--history", &history]);
-        // Both clients still believe that they hold the lease: that is what the tokens are for.
-        lab.falseticker(["check", &history, "--rule", "mutual-exclusion"]).expect_code(1);
-        done
-    };
-    let broken = play("unsafe").expect_code(1);
-    for said in ["lost-update: violated", "fencing: violated", "arrived: holds", "programs: holds"] {
-        assert!(broken.stdout.contains(said), "{said}: {}", broken.report());
-    }
-    let sound = play("safe").expect_code(0);
-    for said in ["lost-update: holds", "fencing: holds", "arrived: holds"] {
-        assert!(sound.stdout.contains(said), "{said}: {}", sound.report());
-    }
 }
 
 fn wrong(lab: &Lab) {

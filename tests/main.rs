@@ -19,6 +19,7 @@ mod faults;
 mod freeze;
 mod freezers;
 mod harness;
+mod leaseholder;
 mod nodes;
 mod pid_namespaces;
 mod policies;
@@ -78,6 +79,7 @@ fn main() -> ExitCode {
         suspend::trials(),
         scenarios::trials(),
         checks::trials(),
+        leaseholder::trials(),
         run::trials(),
         capture::trials(),
         triggers::trials(),

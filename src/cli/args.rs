@@ -3,7 +3,7 @@
 use clap::{ArgAction, Parser, Subcommand};
 
 use super::{
-    attach, check, completions, create, detach, doctor, drift, env, exit, freeze, heal, jump, leap,
+    attach, check, completions, create, demo, detach, doctor, drift, env, exit, freeze, heal, jump, leap,
     leaseholder, log, man, nemesis, play, remove, run, set, slew, stall, status, strobe, suspend, thaw,
 };
 
@@ -37,6 +37,8 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Show what this is about: a paused leaseholder, without and with fencing tokens
+    Demo(demo::Args),
     /// Run a command in a node, under its clock
     Run(run::Args),
     /// Make a node without processes; it stays until it is removed

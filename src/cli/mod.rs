@@ -10,6 +10,7 @@ mod attach;
 mod check;
 mod completions;
 mod create;
+mod demo;
 mod detach;
 mod doctor;
 mod drift;
@@ -101,6 +102,7 @@ fn dispatch(command: &Command, output: &Output, json: bool) -> Result<Reply> {
         Command::Status(args) => status::status(args),
         Command::Doctor(args) => doctor::doctor(args),
         Command::Remove(args) => remove::remove(args),
+        Command::Demo(args) => demo::demo(args, output),
         Command::Play(args) => play::play(args, json),
         Command::Nemesis(args) => nemesis::nemesis(args),
         Command::Check(args) => check::check(args),
