@@ -32,6 +32,8 @@ struct Reading {
     /// What alice did last before the pause: was given a lease, read, looked.
     before: Vec<(Part, Step)>,
     frozen: bool,
+    /// Whether somebody else has the lease.
+    taken: bool,
     resumed: bool,
     /// Alice's token.
     token: u64,
@@ -101,11 +103,12 @@ impl Story {
                 reading.resumed = true;
                 if let (Some(first), Some(last)) = (reading.written.first(), reading.written.last()) {
                     let what = format!(
-                        "bob has written {} to {} by token {}, {} times",
+                        "bob has written {} times: from {} by token {} to {} by token {}",
+                        reading.written.len(),
                         first.1,
+                        first.2,
                         last.1,
-                        last.2,
-                        reading.written.len()
+                        last.2
                     );
                     self.tell(last.0, what);
                 }
@@ -144,7 +147,8 @@ impl Story {
                     format!("{who} looks at her clock: the lease is good; she begins to write"),
                 );
             }
-            (false, "acquire", Phase::Ok) if reading.frozen && !reading.resumed => {
+            (false, "acquire", Phase::Ok) if reading.frozen && !reading.resumed && !reading.taken => {
+                reading.taken = true;
                 self.tell(at, format!("{PAUSED}'s lease is over: {who} is given it, with token {value}"));
             }
             (false, "write", Phase::Ok) if reading.frozen && !reading.resumed => {
