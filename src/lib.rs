@@ -2,6 +2,11 @@
 //!
 //! Begin with [`Node`].
 
+/// The documents' own examples, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 pub mod check;
 pub mod doctor;
 pub mod error;
