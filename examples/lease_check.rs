@@ -1,27 +1,27 @@
 //! A program's lease, judged in a `#[test]` of its own: `cargo test --example lease_check`, or `cargo run --example lease_check`.
 //!
-//! Two clients take turns at a lease of two seconds, which a file grants by the time since boot; they give it back after one. One measures what is left of it by the
+//! Two clients take turns at a lease of two seconds, which a file grants by the time since boot; they give it back after one and a half. One measures what is left of it by the
 //! wall clock, and that steps back by a minute: it works on while the other one has been given the lease. They print what they do as
 //! operations, and `mutual-exclusion` judges whether there were ever two holders at one true instant.
 
 use falseticker::history::Verdict;
 use falseticker::player::{Options, play};
 use falseticker::scenario::action::{Action, Jump};
-use falseticker::scenario::{Program, Scenario};
+use falseticker::scenario::{After, Program, Scenario};
 use falseticker::{Result, Span};
 
-/// The program under test, `lease NAME CLOCK`: bash reads its wall clock itself, and `/proc/uptime` is the kernel's own.
+/// The program under test; times are hundredths of a second. Bash reads its wall clock itself, `/proc/uptime` is the kernel's own.
 const CLIENT: &str = r#"
     exec 9<> <(:)
-    wall() { now=$EPOCHSECONDS; }
-    boot() { read -r now _ < /proc/uptime; now=${now%.*}; }
+    wall() { now=$((${EPOCHREALTIME/./} / 10000)); }
+    boot() { read -r now _ < /proc/uptime; now=${now/./}; }
     tell() { printf '{"op": "%s", "phase": "%s", "process": "%s"}\n' "$1" "$2" "$name"; }
     name=$0 clock=$1 lease=$2
     while tell acquire invoke; do
         while boot; read -r until 2> /dev/null < "$lease"; ((now < until)); do read -t 0.02 -u 9; done
-        echo $((now + 2)) > "$lease"
+        echo $((now + 200)) > "$lease"
         tell acquire ok
-        $clock; end=$((now + 1))
+        $clock; end=$((now + 150))
         while $clock; ((now < end)); do tell hold ok; read -t 0.02 -u 9; done
         tell release ok
     done"#;
@@ -30,11 +30,13 @@ const CLIENT: &str = r#"
 fn two_hold_it(clock: &str) -> Result<Verdict> {
     let lease = std::env::temp_dir().join(format!("lease-{clock}-{}", std::process::id()));
     let client = |name: &str| Program::new(["bash", "-c", CLIENT, name, clock, &lease.to_string_lossy()]);
+    let says_hold =
+        After { output: Some("hold".to_owned()), node: Some(format!("a-{clock}")), ..After::default() };
     let back = Jump { by: Span::from_secs(-60), ..Jump::default() };
     let scenario = Scenario::builder("two clients and a lease", Span::from_secs(4))
         .node(&format!("a-{clock}"), client("a").ready_when_it_says("hold"))
         .node(&format!("b-{clock}"), Program { needs: vec![format!("a-{clock}")], ..client("b") })
-        .at(Span::from_millis(200), &format!("a-{clock}"), Action::Jump(back))
+        .after(says_hold, &format!("a-{clock}"), Action::Jump(back))
         .check("mutual-exclusion".parse()?)
         .build()?;
     let outcome = play(&scenario, Options::default());

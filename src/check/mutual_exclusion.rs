@@ -1,9 +1,9 @@
 //! `mutual-exclusion`: two holders of one lease at one true instant.
 //!
-//! A holder surely holds from the end of its `acquire` to its last word about it: a `hold`, another `acquire`, or the beginning of its
-//! `release`. It may hold from the beginning of `acquire` to the end of `release`, or for ever if there is none, or until its node
-//! is stopped or has ended for good. So a holder that merely lets its lease run out, and does not say so, makes the
-//! verdict `unknown` and not `violated`.
+//! A holder is who has been told that it has the lease, and has not begun to give it back: who waits in `acquire`, or for the answer to its
+//! `release`, does nothing in the lease's name. It surely holds from the end of its `acquire` to its last word about it: a `hold`, another
+//! `acquire`, or the beginning of its `release`. Without a `release` it may hold for ever, or until its node is stopped or has ended for
+//! good: so a holder that merely lets its lease run out, and does not say so, makes the verdict `unknown` and not `violated`.
 
 use std::collections::BTreeMap;
 
@@ -54,7 +54,7 @@ fn held<'a>(past: &Past, ops: &[&'a Op]) -> Vec<Held<'a>> {
             all[index].surely.1 = all[index].surely.1.max(op.first());
             all[index].last = op;
             if is_done {
-                all[index].perhaps.1 = op.last();
+                all[index].perhaps.1 = op.begun.until;
             }
             continue;
         }
@@ -70,7 +70,8 @@ fn held<'a>(past: &Past, ops: &[&'a Op]) -> Vec<Held<'a>> {
             Some(_) => {}
             None => {
                 let surely = if is_done { (op.last(), op.done.from) } else { (i64::MAX, i64::MIN) };
-                let perhaps = (op.first(), gone(past, op));
+                let from = if is_done { op.done.from } else { op.first() };
+                let perhaps = (from, gone(past, op));
                 open.insert(who, all.len());
                 all.push(Held { who, surely, perhaps, first: op, last: op });
             }

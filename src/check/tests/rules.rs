@@ -39,7 +39,10 @@ fn mutual_exclusion() {
     let again = ["c2 acquire 2 5..6", "c2 release 2 7..8", "c1 acquire 3 9..10", "c1 hold 3 11"];
     unknown(rule, &[&["c1 acquire 1 1..2", "?c1 release 1 3..4"], &again[..]].concat());
     holds(rule, &[&["c1 acquire 1 1..2", "c1 release 1 3..4"], &again[..]].concat());
-    unknown(rule, &["c1 acquire 1 1..2", "c1 release 1 3..5~8", "c2 acquire 2 6..7"]);
+    unknown(rule, &["c1 acquire 1 1..2", "c1 release 1 5~8", "c2 acquire 2 6..7"]);
+    unknown(rule, &["c1 acquire 1 1..2~7", "c1 release 1 8", "c2 acquire 2 3..4", "c2 release 2 5..6"]);
+    // Who waits holds nothing: neither for the lease, nor for the answer that it is given back.
+    holds(rule, &["c1 acquire 1 1..2", "c2 acquire 2 1..6", "c1 release 1 5..9", "c2 hold 2 7"]);
 }
 
 #[test]
