@@ -15,11 +15,17 @@ const CLIENT: &str = r#"
     exec 9<> <(:)
     wall() { now=$((${EPOCHREALTIME/./} / 10000)); }
     boot() { read -r now _ < /proc/uptime; now=${now/./}; }
-    tell() { printf '{"op": "%s", "phase": "%s", "process": "%s"}\n' "$1" "$2" "$name"; }
+    tell() {
+        boot
+        printf '{"op": "%s", "phase": "%s", "process": "%s", "mono_ns": %d}\n' "$1" "$2" "$name" $((now * 10000000))
+    }
+    free() { boot; read -r until < "$lease"; ((now >= until)); }
     name=$0 clock=$1 lease=$2
+    exec 8<> "$lease"
     while tell acquire invoke; do
-        while boot; read -r until 2> /dev/null < "$lease"; ((now < until)); do read -t 0.02 -u 9; done
+        while flock 8; ! free; do flock -u 8; read -t 0.02 -u 9; done
         echo $((now + 200)) > "$lease"
+        flock -u 8
         tell acquire ok
         $clock; end=$((now + 150))
         while $clock; ((now < end)); do tell hold ok; read -t 0.02 -u 9; done

@@ -8,7 +8,8 @@ mod rules;
 use super::{Past, judge};
 use crate::history::{Check, Verdict};
 
-/// An operation in short: `c1 write 5 from..until key=x`; `?` in front is one that nobody knows of, `!` one that failed.
+/// An operation in short: `c1 write 5 from..until key=x`; `?` in front is one that nobody knows of, `!` one that failed;
+/// `4..` one that never ends.
 ///
 /// Instants are exact; `10~14` is one that lies between the two.
 fn history(lines: &[&str]) -> Past {
@@ -40,6 +41,7 @@ fn parse(lines: &[&str], before: &str) -> Past {
             (until, line)
         };
         match at.split_once("..") {
+            Some((from, "")) => events.push(event("invoke", from)),
             Some((from, until)) => events.extend([event("invoke", from), event(phase, until)]),
             None => events.push(event(phase, at)),
         }

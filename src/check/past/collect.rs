@@ -137,7 +137,7 @@ impl Collector {
                         self.refused(number, format!("it ends before it begins, which is line {line}"))
                     );
                 }
-                (op.done, op.outcome) = (done, outcome);
+                (op.done, op.outcome, op.is_open) = (done, outcome, false);
                 if let Some(value) = said.value.clone().filter(|value| !value.is_null()) {
                     op.value = value;
                 }
@@ -169,6 +169,7 @@ impl Collector {
             begun,
             done,
             outcome,
+            is_open: said.phase == Phase::Invoke,
             value: said.value.clone().unwrap_or(Value::Null),
             fields: Map::clone(&said.fields),
         });

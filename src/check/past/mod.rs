@@ -62,6 +62,8 @@ pub struct Op {
     pub done: Moment,
     /// What came of it.
     pub outcome: Outcome,
+    /// Whether no line tells of its end: who began it waits for that still, or waited when the history ended.
+    pub is_open: bool,
     /// What with: what its end said, or, where that says nothing, its beginning.
     pub value: Value,
     /// What else its lines said.

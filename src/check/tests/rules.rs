@@ -41,6 +41,10 @@ fn mutual_exclusion() {
     holds(rule, &[&["c1 acquire 1 1..2", "c1 release 1 3..4"], &again[..]].concat());
     unknown(rule, &["c1 acquire 1 1..2", "c1 release 1 5~8", "c2 acquire 2 6..7"]);
     unknown(rule, &["c1 acquire 1 1..2~7", "c1 release 1 8", "c2 acquire 2 3..4", "c2 release 2 5..6"]);
+    holds(
+        rule,
+        &["c1 acquire 1 1..2", "c1 release 1 3", "c2 acquire 2 4..5", "c1 acquire - 4..", "c2 hold 2 9"],
+    );
     // Who waits holds nothing: neither for the lease, nor for the answer that it is given back.
     holds(rule, &["c1 acquire 1 1..2", "c2 acquire 2 1..6", "c1 release 1 5..9", "c2 hold 2 7"]);
 }
