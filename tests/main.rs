@@ -26,6 +26,7 @@ mod policies;
 mod programs;
 mod reaches;
 mod reads;
+mod recipes;
 mod refusals;
 mod run;
 mod sandboxes;
@@ -80,6 +81,7 @@ fn main() -> ExitCode {
         scenarios::trials(),
         checks::trials(),
         leaseholder::trials(),
+        recipes::trials(),
         run::trials(),
         capture::trials(),
         triggers::trials(),
