@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""A client of redis, by sentinel: redis.py NAME TIMEOUT SENTINEL... [--wait]
+
+It asks the sentinels for the master, and stays with that until a request fails. By turns it writes 1, 2, 3, ... to a key of its
+own, reads that key, and draws a number from a counter of all. TIMEOUT is in seconds; without one (0) it waits for an answer
+for as long as that takes. With --wait only what a replica has too is taken to be done.
+"""
+import itertools
+import socket
+import sys
+import time
+
+from operations import Refused, operation
+
+PACE = 0.01
+WAIT_MS = 300
+
+
+class Connection:
+    def __init__(self, port, timeout):
+        self.stream = socket.create_connection(("127.0.0.1", port), timeout)
+        self.answers = self.stream.makefile("rb")
+
+    def ask(self, *words):
+        self.stream.sendall(" ".join(map(str, words)).encode() + b"\r\n")
+        return self.answer()
+
+    def answer(self):
+        line = self.answers.readline().decode()
+        if not line:
+            raise ConnectionError("it was closed")
+        kind, rest = line[0], line[1:].rstrip()
+        if kind == "-":
+            # READONLY, LOADING, ...: all of them before anything is done.
+            raise Refused(rest)
+        if kind == "*":
+            return [self.answer() for _ in range(int(rest))]
+        if kind == "$":
+            return None if rest == "-1" else self.answers.read(int(rest) + 2)[:-2].decode()
+        return int(rest) if kind == ":" else rest
+
+
+class Master:
+    """The master, whoever that is by now."""
+
+    def __init__(self, timeout, sentinels, is_waiting):
+        self.timeout, self.sentinels, self.is_waiting = timeout, sentinels, is_waiting
+        self.connection = None
+
+    def ask(self, *words):
+        try:
+            if self.connection is None:
+                self.connection = Connection(self.find(), self.timeout)
+            return self.connection.ask(*words)
+        except (OSError, Refused):
+            self.connection = None
+            raise
+
+    def find(self):
+        for sentinel in self.sentinels:
+            try:
+                return int(Connection(sentinel, 1).ask("sentinel get-master-addr-by-name set")[1])
+            except OSError:
+                pass
+        raise ConnectionError("no sentinel answers")
+
+    def change(self, *words):
+        answer = self.ask(*words)
+        if self.is_waiting and self.ask("wait 1", WAIT_MS) == 0:
+            raise TimeoutError("no replica has it")
+        return answer
+
+
+words = [word for word in sys.argv[1:] if word != "--wait"]
+name, timeout = words[0], float(words[1]) or None
+master = Master(timeout, words[2:], "--wait" in sys.argv)
+
+
+def write(number):
+    master.change("set", name, number)
+    return number
+
+
+for number in itertools.count(1):
+    operation("write", number, lambda: write(number), key=name)
+    operation("read", None, lambda: int(master.ask("get", name)), key=name)
+    operation("generate", None, lambda: master.change("incr ids"))
+    time.sleep(PACE)

@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""A client of ZooKeeper, in the few words of its protocol that it takes: zookeeper.py WHAT PORT...
+
+leader      says which of the servers leads: z1, z2, ...
+write       writes 1, 2, 3, ... to /key, by the leader until that fails, and then by one after another
+draw        draws numbers in the same way: the versions that its writes to /ids make
+read        reads /key from the server that led when it began
+sync        the same, each time after a sync
+"""
+import itertools
+import socket
+import struct
+import sys
+import time
+
+from operations import operation
+
+PATIENCE = 0.3
+PACE = 0.02
+SESSION_MS = 10_000
+CREATE, GET, SET, SYNC = 1, 4, 5, 9
+NODE_EXISTS = -110
+ANY_VERSION = -1
+
+
+def text(data):
+    return struct.pack(">i", len(data)) + data
+
+
+class Connection:
+    """A session. Requests whose answers do not come in time stay with the server; such answers are passed over when they come."""
+
+    def __init__(self, port):
+        self.stream = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        self.received = b""
+        self.requests = 0
+        # Protocol, last transaction seen, timeout, no session of before, its empty password.
+        self.stream.sendall(text(struct.pack(">iqiq", 0, 0, SESSION_MS, 0) + text(bytes(16))))
+        self.message()
+
+    def message(self):
+        while len(self.received) < 4 or len(self.received) < 4 + int.from_bytes(self.received[:4], "big"):
+            more = self.stream.recv(65536)
+            if not more:
+                raise ConnectionError("it was closed")
+            self.received += more
+        end = 4 + int.from_bytes(self.received[:4], "big")
+        message, self.received = self.received[4:end], self.received[end:]
+        return message
+
+    def ask(self, kind, path, rest=b""):
+        self.requests += 1
+        self.stream.sendall(text(struct.pack(">ii", self.requests, kind) + text(path) + rest))
+        request = None
+        while request != self.requests:
+            answer = self.message()
+            request, _, error = struct.unpack(">iqi", answer[:16])
+        return error, answer[16:]
+
+
+class Server:
+    def __init__(self, port):
+        self.port = port
+        self.connection = None
+
+    def ask(self, *request):
+        try:
+            self.connection = self.connection or Connection(self.port)
+            return self.connection.ask(*request)
+        except TimeoutError:
+            raise
+        except OSError:
+            self.connection = None
+            raise
+
+    def done(self, *request):
+        error, answer = self.ask(*request)
+        if error:
+            self.connection = None
+            raise OSError(f"error {error}")
+        return answer
+
+    def leads(self):
+        with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as stream:
+            stream.sendall(b"srvr")
+            return b"Mode: leader" in stream.makefile("rb").read()
+
+    def create(self, path):
+        # One entry: all rights, to anyone of the world.
+        anyone = struct.pack(">ii", 1, 31) + text(b"world") + text(b"anyone")
+        error, _ = self.ask(CREATE, path, text(b"0") + anyone + struct.pack(">i", 0))
+        assert error in (0, NODE_EXISTS), error
+
+    def set(self, path, value):
+        """The version that it has then."""
+        status = self.done(SET, path, text(str(value).encode()) + struct.pack(">i", ANY_VERSION))
+        return struct.unpack(">i", status[32:36])[0]
+
+    def get(self, path):
+        answer = self.done(GET, path, bytes(1))
+        return int(answer[4 : 4 + int.from_bytes(answer[:4], "big")])
+
+    def sync_and_get(self, path):
+        self.done(SYNC, path)
+        return self.get(path)
+
+
+what, servers = sys.argv[1], [Server(port) for port in sys.argv[2:]]
+first = [server.leads() for server in servers].index(True)
+if what == "leader":
+    print(f"z{first + 1}")
+    sys.exit()
+turns = itertools.cycle(servers[first:] + servers[:first])
+server = next(turns)
+for path in b"/key", b"/ids":
+    server.create(path)
+
+
+def write(number):
+    server.set(b"/key", number)
+    return number
+
+
+for number in itertools.count(1):
+    if what == "write":
+        done = operation("write", number, lambda: write(number))
+    elif what == "draw":
+        done = operation("generate", None, lambda: server.set(b"/ids", number))
+    else:
+        get = server.sync_and_get if what == "sync" else server.get
+        operation("read", None, lambda: get(b"/key"))
+    if what in ("write", "draw") and done is None:
+        server = next(turns)
+    time.sleep(PACE)
