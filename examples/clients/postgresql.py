@@ -26,10 +26,13 @@ psql = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, 
 
 
 def ask(statement):
-    """The first value that it answers, once all of it is done."""
+    """The value that it answers, if any, once it is done."""
     print(f"{statement};\n\\echo {DONE}", file=psql.stdin, flush=True)
-    lines = list(iter(psql.stdout.readline, f"{DONE}\n"))
-    return lines[0].strip() if lines else DONE
+    value = psql.stdout.readline().strip() or sys.exit("psql has ended")
+    line = value
+    while line != DONE:
+        line = psql.stdout.readline().strip() or sys.exit("psql has ended")
+    return value
 
 
 def add(number):

@@ -6,38 +6,14 @@ own, reads that key, and draws a number from a counter of all. TIMEOUT is in sec
 for as long as that takes. With --wait only what a replica has too is taken to be done.
 """
 import itertools
-import socket
 import sys
 import time
 
 from operations import Refused, operation
+from resp import Connection
 
 PACE = 0.01
 WAIT_MS = 300
-
-
-class Connection:
-    def __init__(self, port, timeout):
-        self.stream = socket.create_connection(("127.0.0.1", port), timeout)
-        self.answers = self.stream.makefile("rb")
-
-    def ask(self, *words):
-        self.stream.sendall(" ".join(map(str, words)).encode() + b"\r\n")
-        return self.answer()
-
-    def answer(self):
-        line = self.answers.readline().decode()
-        if not line:
-            raise ConnectionError("it was closed")
-        kind, rest = line[0], line[1:].rstrip()
-        if kind == "-":
-            # READONLY, LOADING, ...: all of them before anything is done.
-            raise Refused(rest)
-        if kind == "*":
-            return [self.answer() for _ in range(int(rest))]
-        if kind == "$":
-            return None if rest == "-1" else self.answers.read(int(rest) + 2)[:-2].decode()
-        return int(rest) if kind == ":" else rest
 
 
 class Master:

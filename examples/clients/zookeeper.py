@@ -63,21 +63,15 @@ class Server:
         self.port = port
         self.connection = None
 
-    def ask(self, *request):
+    def ask(self, *request, but=()):
         try:
             self.connection = self.connection or Connection(self.port)
-            return self.connection.ask(*request)
-        except TimeoutError:
-            raise
-        except OSError:
+            error, answer = self.connection.ask(*request)
+            if error and error not in but:
+                raise ConnectionError(f"error {error}")
+        except ConnectionError:
             self.connection = None
             raise
-
-    def done(self, *request):
-        error, answer = self.ask(*request)
-        if error:
-            self.connection = None
-            raise OSError(f"error {error}")
         return answer
 
     def leads(self):
@@ -88,20 +82,19 @@ class Server:
     def create(self, path):
         # One entry: all rights, to anyone of the world.
         anyone = struct.pack(">ii", 1, 31) + text(b"world") + text(b"anyone")
-        error, _ = self.ask(CREATE, path, text(b"0") + anyone + struct.pack(">i", 0))
-        assert error in (0, NODE_EXISTS), error
+        self.ask(CREATE, path, text(b"0") + anyone + struct.pack(">i", 0), but=(NODE_EXISTS,))
 
     def set(self, path, value):
         """The version that it has then."""
-        status = self.done(SET, path, text(str(value).encode()) + struct.pack(">i", ANY_VERSION))
+        status = self.ask(SET, path, text(str(value).encode()) + struct.pack(">i", ANY_VERSION))
         return struct.unpack(">i", status[32:36])[0]
 
     def get(self, path):
-        answer = self.done(GET, path, bytes(1))
+        answer = self.ask(GET, path, bytes(1))
         return int(answer[4 : 4 + int.from_bytes(answer[:4], "big")])
 
     def sync_and_get(self, path):
-        self.done(SYNC, path)
+        self.ask(SYNC, path)
         return self.get(path)
 
 
