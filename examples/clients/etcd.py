@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """A client of etcd, by its HTTP gateway: etcd.py WHAT PORT...
 
-leader                says which of the members leads: m0, m1, ...
-write                 writes 1, 2, 3, ... to one key, by the leader until that fails, and then by one after another
-read                  reads the key, always from the member that led when it began; or from the only one that is named
+write                 makes the first member the leader, and writes 1, 2, 3, ... to one key, by that member until it fails, and then
+                      by one after another
+read                  reads the key from the first member
 read-serializable     the same, and the member answers from what it has itself, without asking the others
 """
 import base64
@@ -15,14 +15,15 @@ import time
 
 from operations import operation
 
-PATIENCE = 0.3
+PATIENCE = 0.5
+PATIENCE_AT_FIRST = 10
 PACE = 0.02
 KEY = {"key": base64.b64encode(b"key").decode()}
 
 
 class Member:
-    def __init__(self, port):
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    def __init__(self, port, patience=PATIENCE):
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=patience)
 
     def ask(self, what, **request):
         try:
@@ -36,9 +37,9 @@ class Member:
             raise OSError from error
         return json.loads(text)
 
-    def leads(self):
+    def own_id_and_leaders(self):
         status = self.ask("maintenance/status")
-        return status["leader"] == status["header"]["member_id"]
+        return status["header"]["member_id"], status["leader"]
 
     def put(self, value):
         self.ask("kv/put", **KEY, value=base64.b64encode(str(value).encode()).decode())
@@ -49,12 +50,18 @@ class Member:
         return int(base64.b64decode(found[0]["value"]))
 
 
-what, members = sys.argv[1], [Member(port) for port in sys.argv[2:]]
-first = 0 if len(members) == 1 else [member.leads() for member in members].index(True)
-if what == "leader":
-    print(f"m{first}")
-    sys.exit()
-turns = itertools.cycle(members[first:] + members[:first])
+def make_leader(ports):
+    first, *others = [Member(port, PATIENCE_AT_FIRST) for port in ports]
+    own, leader = first.own_id_and_leaders()
+    for other in others:
+        if leader == other.own_id_and_leaders()[0]:
+            other.ask("maintenance/transfer-leadership", targetID=own)
+
+
+what, *ports = sys.argv[1:]
+if what == "write":
+    make_leader(ports)
+turns = itertools.cycle([Member(port) for port in ports])
 member = next(turns)
 for number in itertools.count(1):
     if what == "write":

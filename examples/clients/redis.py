@@ -12,7 +12,7 @@ import time
 from operations import Refused, operation
 from resp import Connection
 
-PACE = 0.01
+PACE = 0.02
 WAIT_MS = 300
 
 

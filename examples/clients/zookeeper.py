@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """A client of ZooKeeper, in the few words of its protocol that it takes: zookeeper.py WHAT PORT...
 
-leader      says which of the servers leads: z1, z2, ...
-write       writes 1, 2, 3, ... to /key, by the leader until that fails, and then by one after another
+write       writes 1, 2, 3, ... to /key, by the first server until that fails, and then by one after another
 draw        draws numbers in the same way: the versions that its writes to /ids make
-read        reads /key from the server that led when it began
+read        reads /key from the first server
 sync        the same, each time after a sync
 """
 import itertools
@@ -15,7 +14,8 @@ import time
 
 from operations import operation
 
-PATIENCE = 0.3
+PATIENCE = 0.5
+PATIENCE_AT_FIRST = 10
 PACE = 0.02
 SESSION_MS = 10_000
 CREATE, GET, SET, SYNC = 1, 4, 5, 9
@@ -30,8 +30,8 @@ def text(data):
 class Connection:
     """A session. Requests whose answers do not come in time stay with the server; such answers are passed over when they come."""
 
-    def __init__(self, port):
-        self.stream = socket.create_connection(("127.0.0.1", port), PATIENCE)
+    def __init__(self, port, patience):
+        self.stream = socket.create_connection(("127.0.0.1", port), patience)
         self.received = b""
         self.requests = 0
         # Protocol, last transaction seen, timeout, no session of before, its empty password.
@@ -59,13 +59,13 @@ class Connection:
 
 
 class Server:
-    def __init__(self, port):
-        self.port = port
+    def __init__(self, port, patience=PATIENCE):
+        self.port, self.patience = port, patience
         self.connection = None
 
     def ask(self, *request, but=()):
         try:
-            self.connection = self.connection or Connection(self.port)
+            self.connection = self.connection or Connection(self.port, self.patience)
             error, answer = self.connection.ask(*request)
             if error and error not in but:
                 raise ConnectionError(f"error {error}")
@@ -73,11 +73,6 @@ class Server:
             self.connection = None
             raise
         return answer
-
-    def leads(self):
-        with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as stream:
-            stream.sendall(b"srvr")
-            return b"Mode: leader" in stream.makefile("rb").read()
 
     def create(self, path):
         # One entry: all rights, to anyone of the world.
@@ -98,15 +93,11 @@ class Server:
         return self.get(path)
 
 
-what, servers = sys.argv[1], [Server(port) for port in sys.argv[2:]]
-first = [server.leads() for server in servers].index(True)
-if what == "leader":
-    print(f"z{first + 1}")
-    sys.exit()
-turns = itertools.cycle(servers[first:] + servers[:first])
-server = next(turns)
+what, *ports = sys.argv[1:]
 for path in b"/key", b"/ids":
-    server.create(path)
+    Server(ports[0], PATIENCE_AT_FIRST).create(path)
+turns = itertools.cycle([Server(port) for port in ports])
+server = next(turns)
 
 
 def write(number):
