@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A client of redis, by sentinel: redis.py NAME TIMEOUT SENTINEL... [--wait]
 
-It asks the sentinels for the master, and stays with that until a request fails. By turns it writes 1, 2, 3, ... to a key of its
-own, reads that key, and draws a number from a counter of all. TIMEOUT is in seconds; without one (0) it waits for an answer
+It asks the sentinels for the master, and stays with that until a request fails. By turns it reads a key of its own,
+writes 1, 2, 3, ... to it, and draws a number from a counter of all. TIMEOUT is in seconds; without one (0) it waits for an answer
 for as long as that takes. With --wait only what a replica has too is taken to be done.
 """
 import itertools
@@ -52,13 +52,25 @@ name, timeout = words[0], float(words[1]) or None
 master = Master(timeout, words[2:], "--wait" in sys.argv)
 
 
-def write(number):
-    master.change("set", name, number)
-    return number
+numbers = itertools.count(1)
 
 
-for number in itertools.count(1):
-    operation("write", number, lambda: write(number), key=name)
-    operation("read", None, lambda: int(master.ask("get", name)), key=name)
-    operation("generate", None, lambda: master.change("incr ids"))
+def write():
+    number = next(numbers)
+    return operation("write", number, lambda: master.change("set", name, number), key=name)
+
+
+def read():
+    return operation("read", None, lambda: int(master.ask("get", name)), key=name)
+
+
+def draw():
+    return operation("generate", None, lambda: master.change("incr ids"))
+
+
+while write() is None:
+    pass
+while True:
+    # If one fails, the next that is done is a read: whoever has lost the master looks what there is.
+    all(step() is not None for step in (read, write, draw))
     time.sleep(PACE)
