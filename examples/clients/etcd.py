@@ -17,7 +17,8 @@ from operations import operation
 
 PATIENCE = 0.5
 PATIENCE_AT_FIRST = 10
-PACE = 0.02
+PACE = {"write": 0.1}
+PACE_OF_OTHERS = 0.02
 KEY = {"key": base64.b64encode(b"key").decode()}
 
 
@@ -69,4 +70,4 @@ for number in itertools.count(1):
             member = next(turns)
     else:
         operation("read", None, lambda: member.get(what == "read-serializable"))
-    time.sleep(PACE)
+    time.sleep(PACE.get(what, PACE_OF_OTHERS))

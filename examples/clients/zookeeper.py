@@ -16,7 +16,8 @@ from operations import operation
 
 PATIENCE = 0.5
 PATIENCE_AT_FIRST = 10
-PACE = 0.02
+PACE = {"write": 0.1}
+PACE_OF_OTHERS = 0.02
 SESSION_MS = 10_000
 CREATE, GET, SET, SYNC = 1, 4, 5, 9
 NODE_EXISTS = -110
@@ -115,4 +116,4 @@ for number in itertools.count(1):
         operation("read", None, lambda: get(b"/key"))
     if what in ("write", "draw") and done is None:
         server = next(turns)
-    time.sleep(PACE)
+    time.sleep(PACE.get(what, PACE_OF_OTHERS))
