@@ -15,9 +15,9 @@ import time
 from operations import operation
 
 PATIENCE = 0.5
-PATIENCE_AT_FIRST = 10
 PACE = {"write": 0.1}
 PACE_OF_OTHERS = 0.02
+UNTIL_IT_SERVES = 0.1
 SESSION_MS = 10_000
 CREATE, GET, SET, SYNC = 1, 4, 5, 9
 NODE_EXISTS = -110
@@ -31,8 +31,8 @@ def text(data):
 class Connection:
     """A session. Requests whose answers do not come in time stay with the server; such answers are passed over when they come."""
 
-    def __init__(self, port, patience):
-        self.stream = socket.create_connection(("127.0.0.1", port), patience)
+    def __init__(self, port):
+        self.stream = socket.create_connection(("127.0.0.1", port), PATIENCE)
         self.received = b""
         self.requests = 0
         # Protocol, last transaction seen, timeout, no session of before, its empty password.
@@ -60,13 +60,13 @@ class Connection:
 
 
 class Server:
-    def __init__(self, port, patience=PATIENCE):
-        self.port, self.patience = port, patience
+    def __init__(self, port):
+        self.port = port
         self.connection = None
 
     def ask(self, *request, but=()):
         try:
-            self.connection = self.connection or Connection(self.port, self.patience)
+            self.connection = self.connection or Connection(self.port)
             error, answer = self.connection.ask(*request)
             if error and error not in but:
                 raise ConnectionError(f"error {error}")
@@ -74,6 +74,15 @@ class Server:
             self.connection = None
             raise
         return answer
+
+    def has(self, *paths):
+        """Makes them, if it serves by now."""
+        try:
+            for path in paths:
+                self.create(path)
+        except OSError:
+            return False
+        return True
 
     def create(self, path):
         # One entry: all rights, to anyone of the world.
@@ -95,10 +104,10 @@ class Server:
 
 
 what, *ports = sys.argv[1:]
-for path in b"/key", b"/ids":
-    Server(ports[0], PATIENCE_AT_FIRST).create(path)
 turns = itertools.cycle([Server(port) for port in ports])
 server = next(turns)
+while not server.has(b"/key", b"/ids"):
+    time.sleep(UNTIL_IT_SERVES)
 
 
 def write(number):
