@@ -31,7 +31,7 @@ const REDIS: &[Example] = &[
     example("redis-lock", &["mutual-exclusion"]),
 ];
 const ZOOKEEPER: &[Example] =
-    &[example("zookeeper", &["stale-read"]), example("zookeeper-sync", &["stale-read"])];
+    &[example("zookeeper", &["linearizable"]), example("zookeeper-sync", &["linearizable"])];
 const POSTGRESQL: &[Example] = &[
     example("postgresql", &["monotonic-timestamps", "no-negative-durations"]),
     example("postgresql-latest", &["stale-read"]),
@@ -40,18 +40,18 @@ const POSTGRESQL: &[Example] = &[
 pub fn trials() -> Vec<Trial> {
     vec![
         spec(
-            "systems: an etcd leader answers one kind of read with what is replaced, on waking, and no other",
+            "systems: an etcd leader answers a serializable read with what is replaced, on waking, and no linearizable one",
         )
         .needs("etcd", "etcd-server")
         .needs("etcdctl", "etcd-client")
         .needs("python3", "python3")
         .shown_by(|lab| judge(lab, ETCD)),
-        spec("systems: a redis master loses writes on waking, but what a replica has, and locks on a jump")
+        spec("systems: a redis master loses writes on waking, unless they wait for a replica, and a lock on a jump")
             .needs("redis-server", "redis-server")
             .needs("redis-cli", "redis-tools")
             .needs("python3", "python3")
             .shown_by(|lab| judge(lab, REDIS)),
-        spec("systems: a ZooKeeper leader reads what is replaced, on waking, after a sync too")
+        spec("systems: a ZooKeeper leader reads what is replaced for half a tick, on waking, after a sync too")
             .needs("java", "openjdk-17-jdk-headless")
             .needs("/usr/share/java/zookeeper.jar", "zookeeper")
             .needs("python3", "python3")
