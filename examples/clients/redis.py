@@ -42,16 +42,21 @@ class Master:
 
     def change(self, *words):
         answer = self.ask(*words)
-        if self.is_waiting and self.ask("wait 1", WAIT_MS) == 0:
+        if self.is_waiting and not self.is_replicated():
             raise TimeoutError("no replica has it")
         return answer
+
+    def is_replicated(self):
+        try:
+            return self.ask("wait 1", WAIT_MS) > 0
+        except Refused:
+            # It is no master any more. What was asked for before is done, and perhaps lost.
+            return False
 
 
 words = [word for word in sys.argv[1:] if word != "--wait"]
 name, timeout = words[0], float(words[1]) or None
 master = Master(timeout, words[2:], "--wait" in sys.argv)
-
-
 numbers = itertools.count(1)
 
 

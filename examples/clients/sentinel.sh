@@ -6,6 +6,6 @@ bind 127.0.0.1
 dir $FALSETICKER_SCRATCH
 sentinel monitor set 127.0.0.1 $2 2
 sentinel down-after-milliseconds set 1000
-sentinel failover-timeout set 4000
+sentinel failover-timeout set 2000
 END
 exec redis-server "$FALSETICKER_SCRATCH/sentinel.conf" --sentinel

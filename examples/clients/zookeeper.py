@@ -75,8 +75,8 @@ class Server:
             raise
         return answer
 
-    def has(self, *paths):
-        """Makes them, if it serves by now."""
+    def makes(self, *paths):
+        """Whether it serves by now, and has them."""
         try:
             for path in paths:
                 self.create(path)
@@ -106,7 +106,7 @@ class Server:
 what, *ports = sys.argv[1:]
 turns = itertools.cycle([Server(port) for port in ports])
 server = next(turns)
-while not server.has(b"/key", b"/ids"):
+while not server.makes(b"/key", b"/ids"):
     time.sleep(UNTIL_IT_SERVES)
 
 
