@@ -68,7 +68,7 @@ fn wait_and_do(
     let mut trigger: Box<dyn Trigger> = if let Some(path) = &after.file {
         Box::new(OnFile::prepare(&dir.join(path))?)
     } else if let Some(command) = &after.command {
-        Box::new(OnCommand::prepare(command, after.poll.unwrap_or(POLL))?)
+        Box::new(OnCommand::prepare(command, after.poll.unwrap_or(POLL))?.within(dir))
     } else {
         let node = shared.node(after.node.as_deref().unwrap_or_default())?;
         let port = after.connect.as_ref().map_or(Ok(0), Port::number)?;

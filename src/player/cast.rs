@@ -93,7 +93,7 @@ impl Cast {
             let actor = Actor {
                 keeper,
                 program: program.clone(),
-                readiness: Readiness::of(program.ready.as_ref())?,
+                readiness: Readiness::of(program.ready.as_ref(), base)?,
                 pid: 0,
                 unseated: 0,
                 state: State::Waiting,

@@ -3,6 +3,7 @@
 //! What must hold: a program is ready when what its scenario says is so, and it is known to read its node's clock.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
 use std::time::Duration;
 
 use regex::bytes::Regex;
@@ -24,13 +25,13 @@ pub enum Readiness {
 }
 
 impl Readiness {
-    /// As the scenario says it.
-    pub fn of(ready: Option<&Ready>) -> Result<Readiness> {
+    /// As the scenario says it, whose file is there.
+    pub fn of(ready: Option<&Ready>, dir: &Path) -> Result<Readiness> {
         Ok(match ready {
             Some(Ready { port: Some(port), .. }) => Readiness::Port(port.number()?),
             Some(Ready { output: Some(output), .. }) => Readiness::Output(pattern(output)?, false),
             Some(Ready { command: Some(command), .. }) => {
-                Readiness::Command(OnCommand::prepare(command, POLL)?)
+                Readiness::Command(OnCommand::prepare(command, POLL)?.within(dir))
             }
             _ => Readiness::AtOnce,
         })

@@ -6,6 +6,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::prctl;
@@ -26,6 +27,7 @@ pub const POLL: Span = Span::from_millis(100);
 pub struct OnCommand {
     command: String,
     poll: Span,
+    dir: Option<PathBuf>,
     running: Option<Running>,
     next: HostInstant,
     tries: u64,
@@ -55,7 +57,14 @@ impl OnCommand {
                 "the time between two tries must be longer than nothing",
             ));
         }
-        Ok(OnCommand { command: command.to_owned(), poll, running: None, next: HostInstant::MIN, tries: 0 })
+        let command = command.to_owned();
+        Ok(OnCommand { command, poll, dir: None, running: None, next: HostInstant::MIN, tries: 0 })
+    }
+
+    /// Runs it there, and not where this process runs.
+    pub fn within(mut self, dir: &Path) -> Self {
+        self.dir = Some(dir.to_owned());
+        self
     }
 
     fn attempted(&self) -> String {
@@ -66,6 +75,9 @@ impl OnCommand {
         let mut command = Command::new("/bin/sh");
         command.arg("-c").arg(&self.command).process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        if let Some(dir) = &self.dir {
+            command.current_dir(dir);
+        }
         match without_shim(std::env::var_os("LD_PRELOAD").as_deref()) {
             Some(others) => command.env("LD_PRELOAD", others),
             None => command.env_remove("LD_PRELOAD"),

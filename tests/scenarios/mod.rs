@@ -9,6 +9,7 @@ mod large;
 mod log;
 mod nemesis;
 mod plays;
+mod systems;
 
 use std::path::PathBuf;
 
@@ -27,6 +28,7 @@ pub fn trials() -> Vec<Trial> {
         log::trials(),
         large::trials(),
         examples::trials(),
+        systems::trials(),
         fuzz::trials(),
     ]
     .into_iter()

@@ -114,7 +114,8 @@ fn triggers(lab: &Lab) {
     let entries = [
         entry("output = \"became leader\", delay = \"50ms\"", ""),
         entry(&format!("file = \"{file}\""), ""),
-        entry(&format!("command = \"test -e {file}\", poll = \"20ms\", delay = \"300ms\""), ""),
+        // By its path from the scenario's file on.
+        entry("command = \"test -e leader\", poll = \"20ms\", delay = \"300ms\"", ""),
         entry(&format!("connect = {port}, node = \"a\""), ""),
         entry("output = \"never\"", "optional = true\n"),
     ];
@@ -260,7 +261,8 @@ fn commands(lab: &Lab) {
 
 fn named(lab: &Lab) {
     let text = format!(
-        "[scenario]\nname = \"named\"\nduration = \"2s\"\n[nodes.a]\n{READS}\n[nodes.b]\n{READS}\n\
+        "[scenario]\nname = \"named\"\nduration = \"2s\"\n[nodes.a]\n{READS}\n\
+         [nodes.b]\n{READS}\nready = {{ command = \"test -e named.toml\" }}\n\
          [[timeline]]\nat = \"200ms\"\nnode = {{ command = \"echo b\" }}\njump = \"1s\"\n\
          [[timeline]]\nat = \"500ms\"\nnode = \"a\"\nfreeze = {{ on-read = \"wall\", for = \"100ms\" }}\n\
          [[timeline]]\nat = \"1s\"\nnode = {{ command = \"echo nobody\" }}\njump = \"1s\"\noptional = true\n"
