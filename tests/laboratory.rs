@@ -1,0 +1,222 @@
+//! The laboratory (`examples/laboratory/`): each failure comes with its fault, does not come without it, and its remedy prevents it.
+//!
+//! `FALSETICKER_SEEDS=20 cargo test --test integration -- laboratory --nocapture` plays each scenario by twenty seeds and prints the
+//! table: a verdict that is not known counts as a failure, whichever of the two was expected.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use libtest_mimic::Trial;
+use serde_json::Value;
+
+use crate::harness::{Lab, Live, binary, count_of, spec};
+
+/// A failure and its remedies: a folder of the laboratory.
+struct Pair {
+    folder: &'static str,
+    sentence: &'static str,
+    variants: &'static [Variant],
+}
+
+/// A scenario of it.
+struct Variant {
+    file: &'static str,
+    /// What its checks come to.
+    verdict: &'static str,
+    /// What its history has to show besides: that there was something to be prevented.
+    shows: &'static [&'static str],
+}
+
+const fn broken(file: &'static str) -> Variant {
+    Variant { file, verdict: "violated", shows: &[] }
+}
+
+const fn sound(file: &'static str, shows: &'static [&'static str]) -> Variant {
+    Variant { file, verdict: "holds", shows }
+}
+
+const PAIRS: &[Pair] = &[
+    Pair {
+        folder: "election",
+        sentence: "a leader by lease is deposed and does not know it; a store that knows the terms refuses it",
+        variants: &[
+            broken("wall"),
+            sound("monotonic", &[]),
+            broken("paused"),
+            sound("terms", &[r#""op":"write","phase":"fail""#]),
+        ],
+    },
+    Pair {
+        folder: "detector",
+        sentence: "a fixed timeout has healthy workers declared dead; suspicion that is learned does not",
+        variants: &[
+            broken("unsafe"),
+            sound("safe", &[r#""op":"dead","phase":"ok","process":"monitor","value":"x""#]),
+        ],
+    },
+    Pair {
+        folder: "payments",
+        sentence: "who asks again for want of an answer pays twice; a key prevents it",
+        variants: &[broken("unsafe"), sound("safe", &["Is it paid?"])],
+    },
+    Pair {
+        folder: "last-write",
+        sentence: "the last write by the wall clock is not the last one; by versions it is",
+        variants: &[broken("unsafe"), sound("safe", &[])],
+    },
+    Pair {
+        folder: "ids",
+        sentence: "a generator whose clock is put back gives its numbers out again, unless it remembers",
+        variants: &[broken("unsafe"), sound("safe", &[])],
+    },
+    Pair {
+        folder: "cache",
+        sentence: "a cache by the wall clock shows what has ended; by the monotonic clock it does not",
+        variants: &[broken("unsafe"), sound("safe", &[])],
+    },
+    Pair {
+        folder: "durations",
+        sentence: "a request takes less than nothing by the wall clock, and not by the monotonic clock",
+        variants: &[broken("unsafe"), sound("safe", &[])],
+    },
+    Pair {
+        folder: "commit-wait",
+        sentence: "a later transaction has an earlier timestamp, unless commits wait, and by a bound that holds",
+        variants: &[broken("unsafe"), sound("safe", &[]), broken("lying")],
+    },
+];
+
+/// How many scenarios are played at a time.
+const AT_A_TIME: usize = 3;
+
+/// The lines of the table, by folder and scenario.
+static TABLE: Mutex<BTreeMap<(usize, usize), String>> = Mutex::new(BTreeMap::new());
+
+pub fn trials() -> Vec<Trial> {
+    let trial = |(index, pair): (usize, &'static Pair)| {
+        spec(format!("laboratory: {}", pair.sentence))
+            .needs("python3", "python3")
+            .shown_by(move |lab| show(lab, index, pair))
+    };
+    PAIRS.iter().enumerate().map(trial).collect()
+}
+
+/// Prints the table of what was played, if anything was.
+pub fn tell() {
+    let Ok(table) = TABLE.lock() else { return };
+    if !table.is_empty() {
+        println!("| scenario | judged by | with its fault | without it |\n| --- | --- | --- | --- |");
+        table.values().for_each(|row| println!("{row}"));
+    }
+}
+
+/// A scenario that is played by seed after seed.
+struct Played {
+    file: PathBuf,
+    verdict: &'static str,
+    shows: &'static [&'static str],
+    came: usize,
+}
+
+fn show(lab: &Lab, index: usize, pair: &Pair) {
+    let seeds = count_of("FALSETICKER_SEEDS", 1);
+    let folder = lab.path(pair.folder);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/laboratory").join(pair.folder);
+    lab.command("cp", ["-rL".as_ref(), source.as_os_str(), folder.as_os_str()]).done().expect_code(0);
+    let mut all = Vec::new();
+    for variant in pair.variants {
+        let file = folder.join(variant.file).with_extension("toml");
+        let shows = variant.shows;
+        if variant.verdict == "violated" {
+            let calm = without_faults(&file);
+            all.push(Played { file, verdict: "violated", shows, came: 0 });
+            all.push(Played { file: calm, verdict: "holds", shows: &[], came: 0 });
+        } else {
+            all.push(Played { file, verdict: "holds", shows, came: 0 });
+        }
+    }
+    let mut wrong = Vec::new();
+    for seed in 1..=seeds {
+        for some in all.chunks_mut(AT_A_TIME) {
+            let plays: Vec<Live> = some.iter().map(|played| play(lab, &played.file, seed)).collect();
+            for (played, mut live) in some.iter_mut().zip(plays) {
+                live.end();
+                std::fs::remove_dir(nodes(lab, &played.file)).expect("it has left no nodes");
+                match judged(played) {
+                    Ok(()) => played.came += 1,
+                    Err(why) => wrong.push(format!("{}, seed {seed}: {why}", played.file.display())),
+                }
+            }
+        }
+    }
+    enter(index, pair, &all, seeds);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The same scenario, to which nothing is done: its timeline is the end of the file.
+fn without_faults(file: &Path) -> PathBuf {
+    let text = std::fs::read_to_string(file).expect("the scenario is there");
+    let (calm, timeline) = text.split_once("[[timeline]]").expect("it has a timeline");
+    assert!(calm.contains("[checks]") && !timeline.contains("[nodes"), "the timeline comes last");
+    let path = file.with_extension("calm.toml");
+    std::fs::write(&path, calm).expect("a file can be written");
+    path
+}
+
+/// Nodes of one name that are played at a time are in directories of their own.
+fn nodes(lab: &Lab, file: &Path) -> PathBuf {
+    lab.nodes().join(file.file_stem().expect("a file has a name"))
+}
+
+fn play(lab: &Lab, file: &Path, seed: usize) -> Live {
+    std::fs::create_dir(nodes(lab, file)).expect("a directory can be made");
+    let play = lab.command(binary(), ["play", "--quiet", "--seed"]).arg(seed.to_string()).arg(file);
+    let play = play.arg("--history").arg(file.with_extension("history"));
+    play.env("FALSETICKER_DIR", nodes(lab, file)).live()
+}
+
+/// Whether a play came to what it should, by its history.
+fn judged(played: &Played) -> Result<(), String> {
+    let text =
+        std::fs::read_to_string(played.file.with_extension("history")).map_err(|why| why.to_string())?;
+    let lines = text.lines().filter(|line| line.contains(r#""event":"verdict""#));
+    let verdicts: Vec<Value> = lines.filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let (own, checks): (Vec<_>, Vec<_>) =
+        verdicts.iter().partition(|line| line["check"] == "arrived" || line["check"] == "programs");
+    let is_as_expected = own.len() == 2
+        && own.iter().all(|line| line["verdict"] == "holds")
+        && !checks.is_empty()
+        && checks.iter().all(|line| line["verdict"] == played.verdict);
+    let said = || verdicts.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  ");
+    if !is_as_expected {
+        return Err(format!("not {}:\n  {}", played.verdict, said()));
+    }
+    let missed = played.shows.iter().find(|shown| !text.contains(**shown));
+    missed.map_or(Ok(()), |shown| Err(format!("its history does not show {shown}")))
+}
+
+/// Enters a pair into the table: a row a scenario.
+fn enter(index: usize, pair: &Pair, all: &[Played], seeds: usize) {
+    let Ok(mut table) = TABLE.lock() else { return };
+    let mut all = all.iter();
+    for (number, variant) in pair.variants.iter().enumerate() {
+        let count = |played: Option<&Played>| {
+            played.map(|played| format!("{} {} of {seeds}", played.verdict, played.came)).unwrap_or_default()
+        };
+        let with = count(all.next());
+        let without = if variant.verdict == "violated" { count(all.next()) } else { String::new() };
+        let rules = rules(pair.folder, variant.file);
+        let row = format!("| `{}/{}` | {rules} | {with} | {without} |", pair.folder, variant.file);
+        table.insert((index, number), row);
+    }
+}
+
+/// By which rules a scenario is judged.
+fn rules(folder: &str, file: &str) -> String {
+    let path = format!("{}/examples/laboratory/{folder}/{file}.toml", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let checks = text.split("[checks]\n").nth(1).unwrap_or_default();
+    let names = checks.lines().map_while(|line| line.split_once(" = ")).map(|(name, _)| format!("`{name}`"));
+    names.collect::<Vec<_>>().join(", ")
+}
