@@ -1,7 +1,7 @@
 """What the programs of the laboratory share: requests over the loopback, and operations for the history.
 
-A request is a line of JSON, and so is its answer. A server gives one answer at a time, so its state needs no other care; one that
-has to wait for something first says `alone.wait()`, and others are answered meanwhile.
+A request is a line of JSON, and so is its answer. A server gives one answer at a time, so its state needs no other care; one
+that has to wait for something first says `alone.wait()`, and others are answered meanwhile.
 """
 import json
 import socket

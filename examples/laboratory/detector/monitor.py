@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Watches workers, and gives the shards of dead ones to others: monitor.py PORT WORKER... [--phi].
 
-Nobody can tell a dead worker from a slow one. This monitor declares a worker dead that has been silent for TIMEOUT, which is well
-above what a worker needs for its own shards. But the next worker gets those of the dead one on top of its own, is slower from then
-on, and so is declared dead as well, in the best of health; the one after it has three times the work then. One pause of one worker
-takes all of them down.
+Nobody can tell a dead worker from a slow one. This monitor declares a worker dead that has been silent for TIMEOUT, which is
+well above what a worker needs for its own shards. But the next worker gets those of the dead one on top of its own, is slower
+from then on, and is declared dead in its turn, in the best of health; its shards go to the third one, and so on. One pause of
+one worker is felt all around the ring.
 
-With --phi there is no limit in seconds. How long a silence has to be depends on how far apart this worker's heartbeats have been, and
-on how much that varied: the suspicion is phi = 1 if one silence in ten is that long, 2 if one in a hundred, and so on. It falls on
-who has stopped, and grows patient with who is slow. (N. Hayashibara et al., The phi accrual failure detector, 2004.)
+With --phi there is no limit in seconds. How long a silence has to be depends on how far apart this worker's heartbeats have
+been, and on how much that varied: the suspicion is phi = 1 if one silence in ten is that long, 2 if one in a hundred, and so
+on. It falls on who has stopped, and grows patient with who is slow. (N. Hayashibara et al., The phi accrual failure detector,
+2004.)
 """
 import collections
 import math

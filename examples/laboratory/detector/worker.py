@@ -11,6 +11,10 @@ import lab
 # What a shard takes: its worker waits for a disk.
 SHARD = 0.05
 name, monitor = sys.argv[1], lab.Link(int(sys.argv[2]))
+shards = 0
 while True:
-    for _ in range(monitor.ask(worker=name)["shards"]):
+    before, shards = shards, monitor.ask(worker=name)["shards"]
+    if shards != before:
+        print(f"{name} works on {shards} shards", flush=True)
+    for _ in range(shards):
         time.sleep(SHARD)

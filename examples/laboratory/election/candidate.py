@@ -2,13 +2,13 @@
 """A candidate: candidate.py NAME STORE VOTER VOTER VOTER [--monotonic]. While it leads, it writes to the store.
 
 A leader must be the only one. This one has a lease from a majority of the voters: until its end they elect nobody else, and the
-leader counts from before it asked, so that its lease ends before theirs. It renews the lease when half of it is over, and looks at
-its clock before each write. That rests on two beliefs:
+leader counts from before it asked, so that its lease ends before theirs. It renews the lease when half of it is over, and looks
+at its clock before each write. That rests on two beliefs:
 
-- that its clock and the voters' run alike. A wall clock is stepped, by NTP or by hand: a leader whose clock is put back believes
-  in its lease long after the voters have elected another one. A monotonic clock is never stepped.
-- that what it does takes place when it has looked. A pause (a garbage collection, a virtual machine that is moved) may lie between
-  the look and the write, and then the write comes from a leader who is none any more. No clock helps against that.
+- that its clock and the voters' run alike. A wall clock is stepped, by NTP or by hand: a leader whose clock is put back
+  believes in its lease long after the voters have elected another one. A monotonic clock is never stepped.
+- that what it does takes place when it has looked. A pause (a garbage collection, a virtual machine that is moved) may lie
+  between the look and the write, and then the write comes from a leader who is none any more. No clock helps against that.
 """
 import sys
 import time
@@ -33,6 +33,7 @@ def elected(term):
     return begun + LEASE if votes > len(voters) / 2 else None
 
 
+print(f"{name} is a candidate", flush=True)
 term = None
 for _ in lab.every(0.02):
     if term is None:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A store that leaders write to: store.py PORT [--terms].
 
-With --terms it refuses a write of a term that is older than one that it has seen. Then it does not matter what a leader believes,
-or what any clock shows: once the new leader has written, the old one cannot.
+With --terms it refuses a write of a term that is older than one that it has seen. Then it does not matter what a leader
+believes, or what any clock shows: once the new leader has written, the old one cannot.
 """
 import sys
 

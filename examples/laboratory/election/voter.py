@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """One of three voters: voter.py PORT [--monotonic].
 
-It gives its vote to one candidate at a time, for as long as a lease lasts, and gives none to another before that is over. Whoever
-has the votes of two of three is the leader of a term, whose number is greater than those of all terms before.
+It gives its vote to one candidate at a time, for as long as a lease lasts, and gives none to another before that is over.
+Whoever has the votes of two of three is the leader of a term, whose number is greater than those of all terms before.
 """
 import sys
 import time

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Gives out numbers that nobody else gives out: generator.py PORT MACHINE [--never-back].
 
-As Twitter's Snowflake does it: milliseconds of the wall clock, then the machine's number, then a count of those that were given out
-in this millisecond. Machines need not talk to each other for that. But where a clock is put back it shows the same milliseconds
-again, and the same numbers are given out again.
+As Twitter's Snowflake does it: milliseconds of the wall clock, then the machine's number, then a count of those that were given
+out in this millisecond. Machines need not talk to each other for that. But where a clock is put back it shows the same
+milliseconds again, and the same numbers are given out again.
 
 With --never-back the generator remembers the last millisecond, and goes on from there until its clock has come by.
 """

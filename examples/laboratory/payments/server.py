@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes payments: server.py PORT [--idempotent]. Its ledger outlives it.
 
-With --idempotent a payment's number is a key: what is in the ledger is answered again, and not made again. The key is in
-the same line as the payment, so that no crash can come between the two.
+With --idempotent a payment's number is a key: what is in the ledger is answered again, and not made again. The key is in the
+same line as the payment, so that no crash can come between the two.
 """
 import os
 import sys
