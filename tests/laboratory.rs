@@ -103,7 +103,8 @@ pub fn trials() -> Vec<Trial> {
             .needs("python3", "python3")
             .shown_by(move |lab| show(lab, index, pair))
     };
-    PAIRS.iter().enumerate().map(trial).collect()
+    let flags = spec("laboratory: a remedy is one flag of its programs, and nothing else").shown_by(one_flag);
+    PAIRS.iter().enumerate().map(trial).chain([flags]).collect()
 }
 
 /// Prints the table of what was played, if anything was.
@@ -225,10 +226,45 @@ fn enter(index: usize, pair: &Pair, all: &[Played], seeds: usize) {
     }
 }
 
+/// Each remedy, beside the scenario that lacks it.
+const REMEDIES: &[(&str, &str, &str, &str)] = &[
+    ("election", "wall", "monotonic", "--monotonic"),
+    ("election", "paused", "terms", "--terms"),
+    ("detector", "unsafe", "safe", "--phi"),
+    ("payments", "unsafe", "safe", "--idempotent"),
+    ("last-write", "unsafe", "safe", "--versions"),
+    ("ids", "unsafe", "safe", "--never-back"),
+    ("cache", "unsafe", "safe", "--monotonic"),
+    ("durations", "unsafe", "safe", "--monotonic"),
+    ("commit-wait", "unsafe", "safe", "--commit-wait"),
+];
+
+fn one_flag(_: &Lab) {
+    for (folder, broken, sound, flag) in REMEDIES {
+        let (broken, sound) = (text(folder, broken), text(folder, sound));
+        let word = format!(", \"{flag}\"");
+        assert!(sound.contains(&word) && !broken.contains(&word), "{folder}: {flag}");
+        // Terms need no good clock, and withstand what is done besides.
+        let broken = if *flag == "--terms" { broken.replace(", \"--monotonic\"", "") } else { broken };
+        let (broken, sound) = (deeds(&broken), deeds(&sound.replace(&word, "")));
+        assert!(sound == broken || *flag == "--terms" && sound.starts_with(&broken), "{folder}: {flag}");
+    }
+}
+
+/// What a scenario does: not what it is called and says of itself, nor for how long.
+fn deeds(text: &str) -> String {
+    let is_deed = |line: &&str| !["#", "name = ", "duration = "].iter().any(|word| line.starts_with(word));
+    text.lines().filter(is_deed).map(|line| format!("{line}\n")).collect::<String>().trim().to_owned()
+}
+
+fn text(folder: &str, file: &str) -> String {
+    let path = format!("{}/examples/laboratory/{folder}/{file}.toml", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|why| panic!("{path}: {why}"))
+}
+
 /// By which rules a scenario is judged.
 fn rules(folder: &str, file: &str) -> String {
-    let path = format!("{}/examples/laboratory/{folder}/{file}.toml", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let text = text(folder, file);
     let checks = text.split("[checks]\n").nth(1).unwrap_or_default();
     let names = checks.lines().map_while(|line| line.split_once(" = ")).map(|(name, _)| format!("`{name}`"));
     names.collect::<Vec<_>>().join(", ")

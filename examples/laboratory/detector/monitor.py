@@ -19,7 +19,7 @@ import time
 
 import lab
 
-TIMEOUT = 0.35
+TIMEOUT = 0.5
 # What Cassandra and Akka advise for machines that one shares.
 THRESHOLD = 12
 SHARDS = 4

@@ -9,7 +9,7 @@ import time
 import lab
 
 # What a shard takes: its worker waits for a disk.
-SHARD = 0.05
+SHARD = 0.07
 name, monitor = sys.argv[1], lab.Link(int(sys.argv[2]))
 shards = 0
 while True:
