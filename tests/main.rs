@@ -19,6 +19,7 @@ mod faults;
 mod freeze;
 mod freezers;
 mod harness;
+mod laboratory;
 mod leaseholder;
 mod nodes;
 mod pid_namespaces;
@@ -80,6 +81,7 @@ fn main() -> ExitCode {
         suspend::trials(),
         scenarios::trials(),
         checks::trials(),
+        laboratory::trials(),
         leaseholder::trials(),
         recipes::trials(),
         run::trials(),
@@ -100,6 +102,7 @@ fn main() -> ExitCode {
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
     if arguments.nocapture {
         waits::tell();
+        laboratory::tell();
     }
     harness::clear_targets();
     conclusion.exit_code()
