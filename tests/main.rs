@@ -27,6 +27,7 @@ mod programs;
 mod reaches;
 mod reads;
 mod refusals;
+mod report;
 mod run;
 mod sandboxes;
 mod scenarios;
@@ -80,6 +81,7 @@ fn main() -> ExitCode {
         scenarios::trials(),
         checks::trials(),
         leaseholder::trials(),
+        report::trials(),
         run::trials(),
         capture::trials(),
         triggers::trials(),
