@@ -46,12 +46,9 @@ pub(super) fn add(rows: &mut Rows, past: &Past, checks: &[Check], axis: &Axis) -
     let left = alone.iter().filter(|is_alone| !**is_alone).count();
     let bars = many.len();
     rows.bars.extend(many.into_iter().map(|((lane, _), many)| many.bar(lane)));
-    (left > 0).then(|| {
-        format!(
-            "{left} of {} operations are shown together, in {bars} bars; those near a witness each",
-            past.ops.len()
-        )
-    })
+    let all = past.ops.len();
+    let near = if seen.is_empty() { "" } else { "; those near a witness each" };
+    (left > 0).then(|| format!("{left} of {all} operations are shown together, in {bars} bars{near}"))
 }
 
 /// The row of each process; under no name that of all others.

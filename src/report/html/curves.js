@@ -90,6 +90,10 @@ function drawCurves() {
   // Clocks that are true all the time are seen on a millisecond, not on nothing.
   const range = (u, min, max) => (max - min < 1e-9 ? [min - 1e-3, max + 1e-3] : uPlot.rangeNum(min, max, 0.1, true));
   curve("offset", data.curves.off, span, false, { scale: { range } });
-  const ppm = (value) => (value == null ? "–" : +value.toPrecision(4) + " ppm");
+  const ppm = (value) => {
+    if (value == null) return "–";
+    const isLarge = Math.abs(value) >= 1e4;
+    return +(isLarge ? value / 1e4 : value).toPrecision(4) + (isLarge ? " %" : " ppm");
+  };
   curve("rate", data.curves.ppm, ppm, true, powers(1));
 }
