@@ -190,7 +190,9 @@ impl Rows {
                     kind,
                     text: format!("{} {how} {name}", held.who),
                 };
-                self.bars.push(bar(held.perhaps, Kind::MaybeLease, "may hold"));
+                if held.perhaps != held.surely {
+                    self.bars.push(bar(held.perhaps, Kind::MaybeLease, "may hold"));
+                }
                 if held.surely.0 <= held.surely.1 {
                     self.bars.push(bar(held.surely, Kind::Lease, "surely holds"));
                 }

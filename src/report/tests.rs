@@ -127,13 +127,17 @@ fn leases_and_leaders_are_bars_from_word_to_word() {
         op("lead", "ok", "x", 600),
         op("lead", "ok", "y", 700),
         op("lead", "ok", "x", 800),
+        op("acquire", "ok", "z", 900),
+        op("hold", "ok", "z", 950),
+        op("write", "ok", "x", 990),
     ]);
     let bars = |kind| {
         let of_kind = report.bars.iter().filter(move |bar| bar.kind == kind);
         of_kind.map(|bar| (report.lanes[bar.lane].label.as_str(), bar.from, bar.until)).collect::<Vec<_>>()
     };
-    assert_eq!(bars(Kind::Lease), [("lease: x", 100, 400)]);
-    assert_eq!(bars(Kind::MaybeLease), [("lease: x", 100, 450)]);
+    assert_eq!(bars(Kind::Lease), [("lease: x", 100, 400), ("lease: z", 900, 950)]);
+    // Nobody has heard that it was given back.
+    assert_eq!(bars(Kind::MaybeLease), [("lease: z", 900, 990)]);
     assert_eq!(
         bars(Kind::Leader),
         [("leader: x", 500, 600), ("leader: y", 700, 700), ("leader: x", 800, 800)]

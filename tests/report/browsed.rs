@@ -152,7 +152,9 @@ const EVIL: &str = r#"</script><script>window.ran=1</script><img src=x onerror="
 fn hostile(lab: &Lab) {
     let line = |event: Value| {
         let mut line = json!({ "at_ns": 5_000, "wall_ns": 5_000 });
-        line.as_object_mut().zip(event.as_object().cloned()).map(|(line, event)| line.extend(event));
+        for (key, value) in event.as_object().into_iter().flatten() {
+            line[key] = value.clone();
+        }
         format!("{line}\n")
     };
     let text = [
