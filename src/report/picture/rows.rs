@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
 use super::draw::{Area, Drawn, written};
 use super::{BAD, DIM, FRONT, PALETTE, RULE, WIDTH, plain, seconds};
 use crate::report::{Axis, Bar, Kind, Report, Sign};
+
+type Chart<'a, B> = ChartContext<'a, B, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
 /// No label is longer, in characters.
 const LONGEST: usize = 20;
@@ -62,15 +65,33 @@ pub fn draw<B: DrawingBackend>(report: &Report, area: &Area<'_, B>) -> Drawn<B> 
         };
         chart.draw_series([element])?;
     }
-    for witness in report.witnesses() {
+    witnesses(report, &mut chart)
+}
+
+/// A line at each operation of a violation, and its number in its row; those that would cover each other, side by side.
+#[expect(clippy::cast_precision_loss, reason = "for drawing")]
+fn witnesses<B: DrawingBackend>(report: &Report, chart: &mut Chart<'_, B>) -> Drawn<B> {
+    let (axis, rows) = (&report.axis, report.lanes.len() as f64);
+    let mut taken: BTreeMap<usize, i32> = BTreeMap::new();
+    let mut witnesses = report.witnesses();
+    witnesses.sort_by_key(|witness| witness.seen.from_ns);
+    for witness in witnesses {
         let at = axis.at(witness.seen.from_ns);
         chart.draw_series([PathElement::new([(at, -0.5), (at, rows - 0.5)], BAD)])?;
-        let middle = height(witness.lane.unwrap_or(0));
-        let number = format!("{}.{}", witness.check, witness.number);
-        chart.draw_series([EmptyElement::at((at, middle))
-            + Rectangle::new([(-2, -9), (26, 9)], WHITE.filled())
-            + Rectangle::new([(-2, -9), (26, 9)], BAD)
-            + Text::new(number, (1, -7), written(13, BAD))])?;
+        let lane = witness.lane.unwrap_or(0);
+        let place = (at, rows - 1.0 - lane as f64);
+        let left = chart.backend_coord(&place).0;
+        let shift = taken.get(&lane).map_or(0, |end| (end - left).max(0));
+        taken.insert(lane, left + shift + 30);
+        let corners = [(shift - 2, -9), (shift + 26, 9)];
+        chart.draw_series([EmptyElement::at(place)
+            + Rectangle::new(corners, WHITE.filled())
+            + Rectangle::new(corners, BAD)
+            + Text::new(
+                format!("{}.{}", witness.check, witness.number),
+                (shift + 1, -7),
+                written(13, BAD),
+            )])?;
     }
     Ok(())
 }
