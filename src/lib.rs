@@ -20,6 +20,7 @@ pub mod player;
 pub mod process;
 mod raw;
 pub mod reach;
+pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod schedule;

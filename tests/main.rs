@@ -29,6 +29,7 @@ mod reaches;
 mod reads;
 mod recipes;
 mod refusals;
+mod report;
 mod run;
 mod sandboxes;
 mod scenarios;
@@ -84,6 +85,7 @@ fn main() -> ExitCode {
         laboratory::trials(),
         leaseholder::trials(),
         recipes::trials(),
+        report::trials(),
         run::trials(),
         capture::trials(),
         triggers::trials(),

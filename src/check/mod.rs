@@ -39,7 +39,8 @@ mod unique_ids;
 mod tests;
 
 pub use chosen::{Chosen, Needs};
-pub use past::{Collector, Moment, Op, Outcome, Past, Trouble};
+pub(crate) use mutual_exclusion::held;
+pub use past::{Collector, Moment, Op, Outcome, Past, Told, Trouble};
 
 use crate::Span;
 use crate::history::{Check, Seen, Verdict};
@@ -67,6 +68,11 @@ pub trait Rule: Sync {
 
     /// What a history comes to.
     fn judge(&self, past: &Past, with: &With) -> Found;
+}
+
+/// Every rule that needs nothing after its name: by what a history is judged where nobody says.
+pub fn plain() -> Vec<Chosen> {
+    RULES.iter().filter_map(|rule| Chosen::new(rule.name(), None).ok()).collect()
 }
 
 /// What was written after a rule's name.

@@ -12,12 +12,13 @@ use super::{Found, Op, Outcome, Past, Rule, With, worst};
 pub(super) struct MutualExclusion;
 
 /// A time for which somebody holds a lease.
-struct Held<'a> {
-    who: &'a str,
-    /// From here to there at least.
-    surely: (i64, i64),
+pub(crate) struct Held<'a> {
+    /// Who.
+    pub(crate) who: &'a str,
+    /// From here to there at least; the other way round if nothing is sure.
+    pub(crate) surely: (i64, i64),
     /// From here to there at most.
-    perhaps: (i64, i64),
+    pub(crate) perhaps: (i64, i64),
     first: &'a Op,
     last: &'a Op,
 }
@@ -41,8 +42,8 @@ impl Rule for MutualExclusion {
     }
 }
 
-/// Who held it, and when.
-fn held<'a>(past: &Past, ops: &[&'a Op]) -> Vec<Held<'a>> {
+/// Who held a lease, and when, by the operations about it.
+pub(crate) fn held<'a>(past: &Past, ops: &[&'a Op]) -> Vec<Held<'a>> {
     let mut all: Vec<Held<'a>> = Vec::new();
     let mut open: BTreeMap<&str, usize> = BTreeMap::new();
     // Who waits for the answer to an acquire to the end has never been told.

@@ -4,7 +4,8 @@ use clap::{ArgAction, Parser, Subcommand};
 
 use super::{
     attach, check, completions, create, demo, detach, doctor, drift, env, exit, freeze, heal, jump, leap,
-    leaseholder, log, man, nemesis, play, remove, run, set, slew, stall, status, strobe, suspend, thaw,
+    leaseholder, log, man, nemesis, play, remove, report, run, set, slew, stall, status, strobe, suspend,
+    thaw,
 };
 
 /// Skew the clock of unmodified programs, freeze them at the worst moment, and prove that each fault arrived.
@@ -85,6 +86,8 @@ pub enum Command {
     Log(log::Args),
     /// Judge a history: which property holds, which is violated, and by what witness
     Check(check::Args),
+    /// Draw a history: what happened, and what came of it, as a page or a picture
+    Report(report::Args),
     /// A program of the paused leaseholder
     #[command(hide = true)]
     Leaseholder(leaseholder::Args),
@@ -106,6 +109,7 @@ impl Command {
                 | Command::Log(_)
                 | Command::Check(_)
                 | Command::Leaseholder(_)
+                | Command::Report(_)
         )
     }
 }

@@ -29,6 +29,7 @@ mod nemesis;
 mod output;
 mod play;
 mod remove;
+mod report;
 mod run;
 mod set;
 mod signals;
@@ -106,6 +107,7 @@ fn dispatch(command: &Command, output: &Output, json: bool) -> Result<Reply> {
         Command::Play(args) => play::play(args, json),
         Command::Nemesis(args) => nemesis::nemesis(args),
         Command::Check(args) => check::check(args),
+        Command::Report(args) => report::report(args),
         Command::Log(args) => log::log(args, output),
         Command::Leaseholder(args) => leaseholder::leaseholder(args),
         Command::Completions(args) => completions::completions(args),

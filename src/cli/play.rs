@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use falseticker::history::{Event, Line, describe, verdict};
 use falseticker::nemesis::Nemesis;
 use falseticker::player::{Options, Outcome, play as play_scenario, seed_of};
+use falseticker::report::file::Target;
+use falseticker::report::junit::xml;
 use falseticker::scenario::{Scenario, dry_run};
 use falseticker::units::format_span;
 use falseticker::{Error, ErrorKind, Result, Span};
@@ -23,6 +25,7 @@ Examples:
   falseticker play lease.toml --dry-run              the timeline and each clock
   falseticker play lease.toml --seed 7 --history h   to be looked at: log h
   falseticker play lease.toml --nemesis-seed 7       with faults that are drawn
+  falseticker play lease.toml --junit checks.xml     verdicts for what shows tests
 
 Exit code 0 if all faults arrived, all programs behaved, and none of its [checks] is violated, 1 if not. A scenario is TOML:
 
@@ -45,7 +48,7 @@ Exit code 0 if all faults arrived, all programs behaved, and none of its [checks
 
 /// Its flags.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, group = clap::ArgGroup::new("written").args(["history", "junit"]).multiple(true))]
 pub struct Args {
     /// The scenario
     #[arg(value_name = "FILE")]
@@ -59,8 +62,12 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub history: Option<PathBuf>,
 
-    /// Replace the history file if there is one
-    #[arg(long, requires = "history")]
+    /// Write the verdicts to FILE, as JUnit's XML: each a test case, unknown ones skipped
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+
+    /// Replace these files if there are any
+    #[arg(long, requires = "written")]
     pub overwrite: bool,
 
     /// Add faults that are drawn from N; see nemesis
@@ -68,7 +75,7 @@ pub struct Args {
     pub nemesis_seed: Option<u64>,
 
     /// Print what would be done, and each node's planned clock; start nothing
-    #[arg(long, conflicts_with_all = ["history", "overwrite"])]
+    #[arg(long, conflicts_with_all = ["history", "junit", "overwrite"])]
     pub dry_run: bool,
 
     /// Print nothing but the verdicts
@@ -89,6 +96,7 @@ pub fn play(args: &Args, json: bool) -> Result<Reply> {
         let object = serde_json::to_value(&planned).unwrap_or_default();
         return Ok(Reply::done(planned.text(), object));
     }
+    let junit = args.junit.as_ref().map(|path| Target::claim(path, args.overwrite)).transpose()?;
     let output = Output::new(json || args.quiet);
     output.say(&format!("{}: seed {seed}", scenario.head.name))?;
     let signals = Signals::hold()?;
@@ -105,6 +113,10 @@ pub fn play(args: &Args, json: bool) -> Result<Reply> {
         },
     )?;
     signals.take();
+    if let Some(junit) = junit {
+        // The witnesses' instants are counted from the first: the start is told by the history.
+        junit.write(&xml(&scenario.head.name, &outcome.checks, None, outcome.interrupted)?)?;
+    }
     Ok(reply(&scenario, &outcome, args.quiet))
 }
 

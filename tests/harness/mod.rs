@@ -2,6 +2,7 @@
 
 mod beats;
 mod blocked;
+mod browser;
 pub mod cgroups;
 mod command;
 pub mod container;
@@ -14,6 +15,7 @@ mod target;
 
 pub use beats::Beats;
 pub use blocked::{thread_of, until_blocked};
+pub use browser::Browser;
 pub use command::{Command, Done};
 pub use lab::{Lab, binary};
 pub use live::Live;

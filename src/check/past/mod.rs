@@ -20,7 +20,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::history::{FORMAT, Reader};
+use crate::history::{FORMAT, Header, Line, Reader};
 
 /// The largest history that is read: a mistaken path must not fill the memory.
 const LARGEST: u64 = 1 << 30;
@@ -121,6 +121,15 @@ pub struct Trouble {
     pub until: i64,
 }
 
+/// What a scenario's history says, as it is read.
+#[derive(Clone, Copy, Debug)]
+pub enum Told<'a> {
+    /// The first line.
+    Header(&'a Header),
+    /// Any other line.
+    Line(&'a Line),
+}
+
 /// What a history tells, as far as rules read it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Past {
@@ -145,6 +154,11 @@ pub struct Past {
 impl Past {
     /// Reads a history: a scenario's own, or Jepsen's as lines of JSON or of EDN.
     pub fn open(path: &Path) -> Result<Past> {
+        Past::open_telling(path, &mut |_| {})
+    }
+
+    /// The same, telling of a scenario's header and of each of its lines, for what else is made of them.
+    pub fn open_telling(path: &Path, tell: &mut dyn FnMut(Told<'_>)) -> Result<Past> {
         let name = path.display().to_string();
         let refused = |why: std::io::Error| Error::bad_input(format_args!("read the history {name}"), why);
         let mut text = Vec::new();
@@ -152,11 +166,16 @@ impl Past {
         if read.map_err(refused)? as u64 > LARGEST {
             return Err(Error::bad_input(format_args!("read the history {name}"), "it is larger than 1 GiB"));
         }
-        Past::read(&text, &name)
+        Past::read_telling(&text, &name, tell)
     }
 
     /// The same from bytes; `name` is what errors call it.
     pub fn read(bytes: &[u8], name: &str) -> Result<Past> {
+        Past::read_telling(bytes, name, &mut |_| {})
+    }
+
+    /// Both.
+    pub fn read_telling(bytes: &[u8], name: &str, tell: &mut dyn FnMut(Told<'_>)) -> Result<Past> {
         let first = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let json: Option<Value> = serde_json::from_slice(first).ok();
         let is_ours = json.as_ref().is_some_and(|line| line.get("format").is_some());
@@ -170,8 +189,10 @@ impl Past {
         }
         let mut reader = Reader::new(bytes, name)?;
         let mut collector = Collector::new(reader.header(), name)?;
+        tell(Told::Header(reader.header()));
         while let Some(line) = reader.next_line()? {
             collector.take(&line, reader.number())?;
+            tell(Told::Line(&line));
         }
         let mut past = collector.finish();
         if reader.is_cut_off() {
