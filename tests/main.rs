@@ -33,8 +33,10 @@ mod scenarios;
 mod settings;
 mod shapes;
 mod shim;
+mod shrink;
 mod soak;
 mod suspend;
+mod sweep;
 mod traps;
 mod triggers;
 mod visible;
@@ -80,6 +82,8 @@ fn main() -> ExitCode {
         scenarios::trials(),
         checks::trials(),
         leaseholder::trials(),
+        shrink::trials(),
+        sweep::trials(),
         run::trials(),
         capture::trials(),
         triggers::trials(),
