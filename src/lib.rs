@@ -7,6 +7,7 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+pub mod campaign;
 pub mod check;
 pub mod doctor;
 pub mod error;
@@ -24,7 +25,9 @@ pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod schedule;
+pub mod shrink;
 pub mod suspend;
+pub mod sweep;
 pub mod trap;
 pub mod trigger;
 pub mod units;

@@ -36,8 +36,10 @@ mod scenarios;
 mod settings;
 mod shapes;
 mod shim;
+mod shrink;
 mod soak;
 mod suspend;
+mod sweep;
 mod traps;
 mod triggers;
 mod visible;
@@ -86,6 +88,8 @@ fn main() -> ExitCode {
         leaseholder::trials(),
         recipes::trials(),
         report::trials(),
+        shrink::trials(),
+        sweep::trials(),
         run::trials(),
         capture::trials(),
         triggers::trials(),

@@ -4,8 +4,8 @@ use clap::{ArgAction, Parser, Subcommand};
 
 use super::{
     attach, check, completions, create, demo, detach, doctor, drift, env, exit, freeze, heal, jump, leap,
-    leaseholder, log, man, nemesis, play, remove, report, run, set, slew, stall, status, strobe, suspend,
-    thaw,
+    leaseholder, log, man, nemesis, play, remove, report, run, set, shrink, slew, stall, status, strobe,
+    suspend, sweep, thaw,
 };
 
 /// Skew the clock of unmodified programs, freeze them at the worst moment, and prove that each fault arrived.
@@ -80,6 +80,10 @@ pub enum Command {
     Remove(remove::Args),
     /// Play a scenario: nodes with their programs, and a timeline of faults
     Play(play::Args),
+    /// Reduce a scenario that fails to the fewest and smallest faults that still make it fail
+    Shrink(shrink::Args),
+    /// Find the greatest skew or pause that is safe: where a scenario begins to fail
+    Sweep(sweep::Args),
     /// Draw a timeline of faults from a seed
     Nemesis(nemesis::Args),
     /// Print a history, what happened in a scenario

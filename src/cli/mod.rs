@@ -2,11 +2,12 @@
 //! into a [`Reply`].
 //!
 //! What must hold: nothing is decided here that a program which uses the library could not decide as well; every
-//! command but those that only print begins with a sweep; no thread is started before `run` forks; the exit code
+//! command but those that only print begins by putting right what killed processes left; no thread is started before `run` forks; the exit code
 //! is one of [`exit::TABLE`].
 
 mod args;
 mod attach;
+mod campaign;
 mod check;
 mod completions;
 mod create;
@@ -32,12 +33,14 @@ mod remove;
 mod report;
 mod run;
 mod set;
+mod shrink;
 mod signals;
 mod slew;
 mod stall;
 mod status;
 mod strobe;
 mod suspend;
+mod sweep;
 mod table;
 mod thaw;
 mod trigger;
@@ -75,7 +78,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn carry_out(cli: &Cli) -> u8 {
     let output = Output::new(cli.json);
     if !cli.command.only_prints() {
-        sweep();
+        put_right();
     }
     let of_run = matches!(cli.command, Command::Run(_));
     let done = dispatch(&cli.command, &output, cli.json).and_then(|reply| output.finish(reply));
@@ -105,6 +108,8 @@ fn dispatch(command: &Command, output: &Output, json: bool) -> Result<Reply> {
         Command::Remove(args) => remove::remove(args),
         Command::Demo(args) => demo::demo(args, output),
         Command::Play(args) => play::play(args, json),
+        Command::Shrink(args) => shrink::shrink(args, output),
+        Command::Sweep(args) => sweep::sweep(args, output),
         Command::Nemesis(args) => nemesis::nemesis(args),
         Command::Check(args) => check::check(args),
         Command::Report(args) => report::report(args),
@@ -116,7 +121,7 @@ fn dispatch(command: &Command, output: &Output, json: bool) -> Result<Reply> {
 }
 
 /// Puts right what killed processes left behind. That it cannot is no reason not to do what was asked.
-fn sweep() {
+fn put_right() {
     // Where no nodes can live the command itself says so, if it needs any.
     let Ok(base) = BaseDir::find() else { return };
     tracing::info!("nodes live in {}", base.path().display());

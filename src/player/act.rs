@@ -374,7 +374,7 @@ fn stand(
 fn at_reads(shared: &Shared<'_>, planned: &Planned, name: &str, freeze: &Freeze) -> Result<()> {
     let node = shared.node(name)?;
     let length = length_of(freeze)?;
-    let Some(plan) = freeze.trap(length, planned.seed) else { return Ok(()) };
+    let Some(plan) = freeze.trap(length, freeze.seed.unwrap_or(planned.seed)) else { return Ok(()) };
     let mut armed = node.trap(&plan)?;
     let mut told = 0;
     while told < plan.count && !shared.over.has_come() {

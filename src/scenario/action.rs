@@ -206,6 +206,9 @@ table!(
         /// With what chance each.
         #[serde(default)]
         pub probability: Option<f64>,
+        /// From which its draws are made; without, the scenario's own seed.
+        #[serde(default)]
+        pub seed: Option<u64>,
         /// Who is held there.
         #[serde(default)]
         pub hold: Option<Held>,

@@ -43,6 +43,11 @@ impl Scenario {
         file::read(path.as_ref())
     }
 
+    /// Refuses what cannot be meant, as a file or a builder does.
+    pub fn check(&self) -> Result<()> {
+        check::check(self).map_err(|problem| problem.into_error(&self.head.name))
+    }
+
     /// The same as the text of a file.
     pub fn to_toml(&self) -> Result<String> {
         file::write(self)

@@ -144,7 +144,8 @@ impl Draw {
         let Action::Freeze(freeze) = action else { return Ok(vec![(due, action.clone())]) };
         let length = freeze.lasts.clone().or(freeze.preset.map(Preset::length));
         let Some(length) = length else { return Ok(vec![(due, action.clone())]) };
-        let seed = Seed(self.seed());
+        let own = self.seed();
+        let seed = Seed(freeze.seed.unwrap_or(own));
         let (mut lengths, mut gaps) = (seed.lengths(), seed.gaps());
         let sampler = length.sampler()?;
         let single = |length: Span| -> Result<Action> {

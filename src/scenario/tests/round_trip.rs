@@ -93,6 +93,8 @@ fn freeze() -> impl Strategy<Value = Freeze> {
         probability,
         how,
         thread: thread.into_iter().map(|pattern| pattern.parse().unwrap()).collect(),
+        // TOML's whole numbers have a sign.
+        seed: nth,
         preset: crate::freeze::shape::Preset::ALL.into_iter().find(|_| count == Some(7)),
     })
 }
