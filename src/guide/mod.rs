@@ -1,0 +1,40 @@
+//! The guide: how clocks lie, which fault to choose, and how to find out what it broke.
+//!
+//! Begin with [`clocks`]; [`scenarios`] and [`checks`] are what most people use every day. The commands' own `--help` has all flags.
+//! The same pages stand as text in `src/guide/`. Each command line, scenario and program in them is tried by the tests.
+
+#[doc = include_str!("clocks.md")]
+pub mod clocks {}
+
+#[doc = include_str!("pauses.md")]
+pub mod pauses {}
+
+#[doc = include_str!("scenarios.md")]
+pub mod scenarios {}
+
+#[doc = include_str!("checks.md")]
+pub mod checks {}
+
+#[doc = include_str!("reports.md")]
+pub mod reports {}
+
+#[doc = include_str!("shrinking.md")]
+pub mod shrinking {}
+
+#[doc = include_str!("testing.md")]
+pub mod testing {}
+
+#[doc = include_str!("running.md")]
+pub mod running {}
+
+#[doc = include_str!("reach.md")]
+pub mod reach {}
+
+#[doc = include_str!("systems.md")]
+pub mod systems {}
+
+#[doc = include_str!("limits.md")]
+pub mod limits {}
+
+#[doc = include_str!("speed.md")]
+pub mod speed {}
