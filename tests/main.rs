@@ -48,6 +48,7 @@ mod wait_processes;
 mod wait_semantics;
 mod wait_stress;
 mod waits;
+mod watch;
 mod writers;
 
 use std::process::ExitCode;
@@ -104,6 +105,7 @@ fn main() -> ExitCode {
         programs::trials(),
         waits::trials(),
         armed::trials(),
+        watch::trials(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
     if arguments.nocapture {

@@ -5,7 +5,7 @@ use clap::{ArgAction, Parser, Subcommand};
 use super::{
     attach, check, completions, create, demo, detach, doctor, drift, env, exit, freeze, heal, jump, leap,
     leaseholder, log, man, nemesis, play, remove, report, run, set, shrink, slew, stall, status, strobe,
-    suspend, sweep, thaw,
+    suspend, sweep, thaw, watch,
 };
 
 /// Skew the clock of unmodified programs, freeze them at the worst moment, and prove that each fault arrived.
@@ -74,6 +74,8 @@ pub enum Command {
     Heal(heal::Args),
     /// Show clocks, changes, processes, and which process has read what
     Status(status::Args),
+    /// Watch nodes live in the terminal, and fault them by keys
+    Watch(watch::Args),
     /// Show what this machine allows, and how a program or a process is reached
     Doctor(doctor::Args),
     /// Remove a node; its processes have true clocks from then on
@@ -133,6 +135,7 @@ Examples:
   falseticker drift a 200ppm --for 10m      a bad oscillator
   falseticker freeze a --for 15s            a stop-the-world pause
   falseticker status a                      clocks, processes, evidence
+  falseticker watch                         the same live, and faults by keys
   falseticker heal                          all wall clocks true again
   falseticker play scenario.toml            a whole scenario, and what came of it
 ";

@@ -59,7 +59,7 @@ pub fn with_answer(text: &str, json: Value, answer: Option<&Answer>) -> Reply {
 }
 
 /// "node a: jump -1h in force (change 3, wall)".
-fn line(node: &NodeName, applied: &Applied) -> String {
+pub fn line(node: &NodeName, applied: &Applied) -> String {
     let mut line = format!(
         "node {}: {} in force (change {}, {})",
         node,

@@ -42,7 +42,8 @@ pub struct Args {
 }
 
 /// What was done to one node.
-struct Healed {
+#[derive(Debug)]
+pub struct Healed {
     dir: NodeDir,
     thawed: Option<Vec<i32>>,
     released: Released,
@@ -82,18 +83,7 @@ pub fn heal(args: &Args, output: &Output) -> Result<Reply> {
 }
 
 fn heal_one(dir: &NodeDir, args: &Args, output: &Output) -> Result<Healed> {
-    suspend::wake_early(dir);
-    let ended = freeze::thaw(dir.path())?;
-    let thawed = (!ended.is_empty()).then(|| thaw::pids(&ended));
-    let released = trap::release(dir)?;
-    let how = args.slew.map_or(Heal::Step, Heal::Slew);
-    let node = Node::of_dir(dir.clone()).map_err(|why| damaged(dir, &why))?;
-    let applied = node.heal_clocks(how)?;
-    if let Some(applied) = &applied {
-        // "Healed" is said once it is so.
-        host_clock::sleep_until_all_show(applied.at);
-    }
-    let mut healed = Healed { dir: dir.clone(), thawed, released, applied, answer: None };
+    let (node, mut healed) = heal_node(dir, args.slew)?;
     output.say(&line(&healed, args.slew))?;
     if let (Some(applied), Some(limit)) = (&healed.applied, args.wait) {
         let answer = node.wait_until_read(applied, limit)?;
@@ -101,6 +91,22 @@ fn heal_one(dir: &NodeDir, args: &Args, output: &Output) -> Result<Healed> {
         healed.answer = Some(answer);
     }
     Ok(healed)
+}
+
+/// Ends all faults of a node; its clock is led back at a rate, or stepped.
+pub fn heal_node(dir: &NodeDir, slew: Option<Rate>) -> Result<(Node, Healed)> {
+    suspend::wake_early(dir);
+    let ended = freeze::thaw(dir.path())?;
+    let thawed = (!ended.is_empty()).then(|| thaw::pids(&ended));
+    let released = trap::release(dir)?;
+    let how = slew.map_or(Heal::Step, Heal::Slew);
+    let node = Node::of_dir(dir.clone()).map_err(|why| damaged(dir, &why))?;
+    let applied = node.heal_clocks(how)?;
+    if let Some(applied) = &applied {
+        // "Healed" is said once it is so.
+        host_clock::sleep_until_all_show(applied.at);
+    }
+    Ok((node, Healed { dir: dir.clone(), thawed, released, applied, answer: None }))
 }
 
 /// A page that cannot be read cannot be healed; which node that is, the page's own error need not say.
@@ -114,7 +120,8 @@ fn damaged(dir: &NodeDir, why: &Error) -> Error {
     .remedy(format_args!("falseticker remove {name}, and make it anew"))
 }
 
-fn line(healed: &Healed, slew: Option<Rate>) -> String {
+/// "node a: healed (change 4, wall); thawed, 3 processes".
+pub fn line(healed: &Healed, slew: Option<Rate>) -> String {
     let mut said = Vec::new();
     match (&healed.applied, slew) {
         (Some(applied), slew) => {

@@ -46,6 +46,7 @@ mod thaw;
 mod trigger;
 mod usage;
 mod values;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -104,6 +105,7 @@ fn dispatch(command: &Command, output: &Output, json: bool) -> Result<Reply> {
         Command::Thaw(args) => thaw::thaw(args),
         Command::Heal(args) => heal::heal(args, output),
         Command::Status(args) => status::status(args),
+        Command::Watch(args) => watch::watch(args, json),
         Command::Doctor(args) => doctor::doctor(args),
         Command::Remove(args) => remove::remove(args),
         Command::Demo(args) => demo::demo(args, output),

@@ -22,7 +22,7 @@ pub enum Woken {
     Signal,
 }
 
-/// SIGINT, SIGTERM and SIGHUP, held back from this thread.
+/// SIGINT, SIGTERM and SIGHUP, and others that are asked for, held back from this thread.
 pub struct Signals {
     fd: SignalFd,
     before: SigSet,
@@ -31,12 +31,24 @@ pub struct Signals {
 impl Signals {
     /// From now on.
     pub fn hold() -> Result<Self> {
+        Signals::hold_with(&[])
+    }
+
+    /// These as well, which [`Signals::next`] tells apart.
+    pub fn hold_with(others: &[Signal]) -> Result<Self> {
         let refused = |errno: Errno| Error::not_applied("wait for signals", errno.desc());
-        let set: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
+        let ends = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+        let set: SigSet = ends.iter().chain(others).copied().collect();
         let fd =
             SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map_err(refused)?;
         let before = set.thread_swap_mask(SigmaskHow::SIG_BLOCK).map_err(refused)?;
         Ok(Signals { fd, before })
+    }
+
+    /// Takes one that has come.
+    pub fn next(&self) -> Option<Signal> {
+        let taken = self.fd.read_signal().ok()??;
+        i32::try_from(taken.ssi_signo).ok().and_then(|number| Signal::try_from(number).ok())
     }
 
     /// Takes what has come, for a command that ends because of it, and in its own way.

@@ -1,6 +1,6 @@
 //! `falseticker status [NODE]`.
 
-mod text;
+pub mod text;
 
 use falseticker::node::{self, NodeName, Status};
 use falseticker::{Error, Node, Result};

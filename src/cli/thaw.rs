@@ -24,35 +24,56 @@ pub struct Args {
     pub node: NodeName,
 }
 
+/// What was let go.
+#[derive(Debug)]
+pub struct Thawed {
+    node: NodeName,
+    /// Whom pauses held; `None` where there was none.
+    thawed: Option<Vec<i32>>,
+    released: Released,
+}
+
 /// Lets a node's processes go on, whatever state its page is in.
 pub fn thaw(args: &Args) -> Result<Reply> {
-    let dir = NodeDir::open(&BaseDir::find()?, &args.node)?;
+    let thawed = let_go(&args.node)?;
+    let json = json!({
+        "node": thawed.node,
+        "thawed": thawed.thawed.is_some(),
+        "processes": thawed.thawed.as_deref().unwrap_or_default(),
+        "trap": released_json(&thawed.released),
+    });
+    Ok(Reply::done(thawed.line(), json))
+}
+
+/// Ends the pauses and the trap of a node.
+pub fn let_go(name: &NodeName) -> Result<Thawed> {
+    let dir = NodeDir::open(&BaseDir::find()?, name)?;
     let is_beginning = suspend::wake_early(&dir);
     let ended = freeze::thaw(dir.path())?;
     if is_beginning && ended.is_empty() {
         return Err(Error::not_applied(
-            format_args!("thaw node {}", args.node),
+            format_args!("thaw node {name}"),
             "a suspend of it is just beginning",
         )
         .remedy("try again when it has begun"));
     }
-    let pids = pids(&ended);
     let released = trap::release(&dir)?;
-    let mut said = Vec::new();
-    if !ended.is_empty() {
-        said.push(format!("thawed, {}", count(pids.len(), "process", "processes")));
+    Ok(Thawed { node: name.clone(), thawed: (!ended.is_empty()).then(|| pids(&ended)), released })
+}
+
+impl Thawed {
+    /// "node a: thawed, 3 processes".
+    pub fn line(&self) -> String {
+        let mut said = Vec::new();
+        if let Some(pids) = &self.thawed {
+            said.push(format!("thawed, {}", count(pids.len(), "process", "processes")));
+        }
+        said.extend(released_words(&self.released));
+        if said.is_empty() {
+            said.push("was not frozen".to_owned());
+        }
+        format!("node {}: {}", self.node, said.join("; "))
     }
-    said.extend(released_words(&released));
-    if said.is_empty() {
-        said.push("was not frozen".to_owned());
-    }
-    let json = json!({
-        "node": args.node,
-        "thawed": !ended.is_empty(),
-        "processes": pids,
-        "trap": released_json(&released),
-    });
-    Ok(Reply::done(format!("node {}: {}", args.node, said.join("; ")), json))
 }
 
 /// What was done to a trap, in words.

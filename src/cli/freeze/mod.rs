@@ -21,9 +21,9 @@ use super::signals::{Signals, Woken};
 use super::table::short;
 use super::{exit, trigger};
 use on_read::OnRead;
-use shape::{Asked, Once, Shape};
-use told::line;
-pub use told::{add_end, to_json};
+use shape::{Asked, Shape};
+pub use shape::{Once, once};
+pub use told::{add_end, line, to_json};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -126,7 +126,8 @@ fn refused(why: &str) -> Error {
     Error::bad_input("understand the command line", why)
 }
 
-fn once(length: Length, seed: Seed) -> Result<Once> {
+/// One pause, whose length is drawn now if it is not fixed.
+pub fn once(length: Length, seed: Seed) -> Result<Once> {
     let sampler = length.sampler()?;
     let lasts = sampler.sample(&mut seed.lengths());
     let drawn = sampler.is_random().then_some(Drawn { length, sampler, seed });

@@ -14,18 +14,23 @@ const WIDTH: usize = 80;
 
 /// The text, with a newline at its end.
 pub fn of(status: &Status) -> String {
+    within(status, WIDTH)
+}
+
+/// The same for so many columns; what cannot be folded or cut is as wide as it is.
+pub fn within(status: &Status, width: usize) -> String {
     let mut text = header(status);
     text.push_str(&trap(status));
     text.push_str(&clocks(status));
     text.push_str(&changes(status));
-    text.push_str(&processes(status));
+    text.push_str(&processes(status, width));
     text.push_str(&others_refused(status));
-    text.push_str(&escaped(status));
+    text.push_str(&escaped(status, width));
     text
 }
 
 /// How long it is from one instant to another, for people.
-fn between(from: i64, to: i64) -> String {
+pub fn between(from: i64, to: i64) -> String {
     short(Span::from_nanos(to.saturating_sub(from)))
 }
 
@@ -139,12 +144,14 @@ fn clocks(status: &Status) -> String {
     columns(2, &[head, row("wall", &clocks.wall), row("mono", &clocks.mono), row("boot", &clocks.boot)])
 }
 
-fn offset(nanos: i64) -> String {
+/// How far a clock is from true.
+pub fn offset(nanos: i64) -> String {
     let sign = if nanos > 0 { "+" } else { "" };
     format!("{sign}{}", near(Span::from_nanos(nanos)))
 }
 
-fn rate(ppm: f64) -> String {
+/// A rate as it is written on the command line.
+pub fn rate(ppm: f64) -> String {
     Rate::from_ppm(ppm).map_or_else(|| format!("{ppm}ppm"), format_rate)
 }
 
@@ -157,7 +164,7 @@ fn to_millis(shown: &str) -> String {
 }
 
 /// Whether it belongs to the change that it ends, which says when that is.
-fn is_end(change: &ChangeStatus) -> bool {
+pub fn is_end(change: &ChangeStatus) -> bool {
     change.fault.starts_with("end of ")
 }
 
@@ -191,7 +198,7 @@ fn changes(status: &Status) -> String {
     text
 }
 
-fn processes(status: &Status) -> String {
+fn processes(status: &Status, width: usize) -> String {
     if status.processes.is_empty() {
         return "  no process is reached\n".to_owned();
     }
@@ -216,19 +223,19 @@ fn processes(status: &Status) -> String {
         .sum();
     for row in &mut rows {
         if let Some(command) = row.last_mut() {
-            *command = cut(command, WIDTH.saturating_sub(taken + 2).max(16));
+            *command = cut(command, width.saturating_sub(taken + 2).max(16));
         }
     }
     let mut text = columns(2, &rows);
     for choice in status.choices.iter().filter(|choice| choice.reach != Means::Preload) {
-        text.push_str(&folded(&format!("{}: by {}: {}", choice.pid, choice.reach, choice.why), 2, 4, WIDTH));
+        text.push_str(&folded(&format!("{}: by {}: {}", choice.pid, choice.reach, choice.why), 2, 4, width));
     }
     for process in &status.processes {
         // Of those that `run` started it is said above.
         let is_chosen = status.choices.iter().any(|choice| choice.pid == process.pid);
         if process.reach == Means::Vdso && !is_chosen {
             let (pid, means, why) = (process.pid, process.reach, &process.reach_why);
-            text.push_str(&folded(&format!("{pid}: by {means}: {why}"), 2, 4, WIDTH));
+            text.push_str(&folded(&format!("{pid}: by {means}: {why}"), 2, 4, width));
         }
         if !["in place", "replaced"].contains(&process.detour.as_str()) {
             text.push_str(&format!("  {}: symbols alone are taken over: {}\n", process.pid, process.detour));
@@ -244,12 +251,12 @@ fn processes(status: &Status) -> String {
             ));
         }
     }
-    text.push_str(&not_covered(&status.processes));
+    text.push_str(&not_covered(&status.processes, width));
     text
 }
 
 /// What the means do not cover, once for all processes of which it is the same.
-fn not_covered(processes: &[ProcessStatus]) -> String {
+fn not_covered(processes: &[ProcessStatus], width: usize) -> String {
     let mut groups: Vec<(Means, Vec<Part>, Vec<String>)> = Vec::new();
     for process in processes {
         let gaps = process.not_covered.iter().filter(|gap| gap.is_notable());
@@ -267,7 +274,7 @@ fn not_covered(processes: &[ProcessStatus]) -> String {
         let whose = if several { format!(" of {}", pids.join(", ")) } else { String::new() };
         let parts: Vec<&str> = parts.iter().map(|part| part.describe()).collect();
         let line = format!("not covered by {means}{whose}: {}", parts.join("; "));
-        text.push_str(&folded(&line, 2, 4, WIDTH));
+        text.push_str(&folded(&line, 2, 4, width));
     }
     text
 }
@@ -307,7 +314,7 @@ fn evidence(process: &ProcessStatus, in_force: &[u32]) -> String {
     }
 }
 
-fn escaped(status: &Status) -> String {
+fn escaped(status: &Status, width: usize) -> String {
     let (chosen, left_out): (Vec<&Escaped>, Vec<&Escaped>) =
         status.not_reached.iter().partition(|process| process.chosen);
     let mut text = String::new();
@@ -315,7 +322,7 @@ fn escaped(status: &Status) -> String {
         text.push_str(&format!("  not reached, and reading true time: {}\n", chosen.len()));
     }
     for Escaped { pid, command, why, .. } in chosen {
-        text.push_str(&folded(&format!("{pid} {}: {why}", cut(command, 30)), 4, 6, WIDTH));
+        text.push_str(&folded(&format!("{pid} {}: {why}", cut(command, 30)), 4, 6, width));
     }
     if !left_out.is_empty() {
         text.push_str(&format!("  left out, and reading true time: {}\n", left_out.len()));
@@ -327,4 +334,4 @@ fn escaped(status: &Status) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

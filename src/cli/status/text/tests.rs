@@ -20,7 +20,7 @@ fn change(id: u32, fault: &str, state: &'static str, at_ns: i64, until_ns: Optio
     ChangeStatus { id, fault: fault.to_owned(), clocks: vec!["wall"], at_ns, until_ns, state, late_by_ns: 0 }
 }
 
-fn status() -> Status {
+pub fn status() -> Status {
     Status {
         name: "a".to_owned(),
         directory: "/dev/shm/falseticker-0/a".to_owned(),
@@ -139,7 +139,7 @@ fn what_the_means_do_not_cover_is_said_once_for_all_of_which_it_is_true() {
             ..one.clone()
         };
         status.processes = (11..).zip(all).map(of).collect();
-        of_text(&processes(&status))
+        of_text(&processes(&status, WIDTH))
     };
     let shim = covered(Means::Preload, DYNAMIC);
     assert_eq!(with(std::slice::from_ref(&shim)), "");
