@@ -130,6 +130,10 @@ fn demo(lab: &Lab) {
         assert!(with.contains(said), "{said}: {story}");
     }
     assert!(with.contains("(--seed 7)"), "{story}");
+    for name in ["unsafe", "safe"] {
+        let page = std::fs::read_to_string(folder.join(format!("{name}.html"))).expect("a report is written");
+        assert!(page.contains("alice") && page.contains("lost-update"), "{name}");
+    }
     // What is told stands in the histories.
     for (name, last) in [("unsafe", "ok"), ("safe", "fail")] {
         let history = folder.join(format!("{name}.history")).to_string_lossy().into_owned();

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 use falseticker::check::{Past, judge};
 use falseticker::history::{Check, Reader, Verdict, verdict};
 use falseticker::player::{Options, Outcome, play, seed_of};
+use falseticker::report::file::Target;
+use falseticker::report::html::Html;
+use falseticker::report::{Format, Report};
 use falseticker::scenario::{Scenario, file};
 use falseticker::{Error, ErrorKind, Result};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -22,7 +25,7 @@ use story::Story;
 
 const EXAMPLES: &str = "\
 Examples:
-  falseticker demo                       some 12 s; histories in ./falseticker-demo
+  falseticker demo                       some 12 s; histories and reports in ./falseticker-demo
   falseticker demo --seed 7 -d /tmp/d    the same pause again
   falseticker log falseticker-demo/unsafe.history
   falseticker check falseticker-demo/unsafe.history --rule lost-update
@@ -58,7 +61,7 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
 
-    /// Where the histories are written; those of an earlier demo are replaced
+    /// Where histories and reports are written; those of an earlier demo are replaced
     #[arg(short, long, value_name = "DIR", default_value = "falseticker-demo")]
     pub directory: PathBuf,
 }
@@ -84,6 +87,7 @@ pub fn demo(args: &Args, output: &Output) -> Result<Reply> {
                 .with_code(ErrorKind::Interrupted.exit_code()));
         }
         told.push(tell(&history, outcome, output)?);
+        draw(&history, &args.directory.join(format!("{name}.html")))?;
     }
     Ok(epilogue(args, seed, &told))
 }
@@ -141,6 +145,12 @@ fn tell(history: &Path, outcome: Outcome, output: &Output) -> Result<Told> {
     Ok(Told { checks, object })
 }
 
+/// Its report, in the place of that of an earlier demo.
+fn draw(history: &Path, path: &Path) -> Result<()> {
+    let page = Html.write(&Report::open(history, &[])?)?;
+    Target::claim(path, true)?.write(&page)
+}
+
 /// Whether it is one of the scenario's own.
 fn is_rule(check: &Check) -> bool {
     !["arrived", "programs"].contains(&check.check.as_str())
@@ -162,8 +172,9 @@ fn epilogue(args: &Args, seed: Option<u64>, told: &[Told]) -> Reply {
         "The pause has not shown what it was to show: see the verdicts, and try again with another --seed."
     };
     let text = format!(
-        "{moral}\nThe histories are in {}: falseticker log FILE, falseticker check FILE. (--seed {seed})",
-        args.directory.display()
+        "{moral}\nTo look at: {dir}/unsafe.html, {dir}/safe.html. Histories: falseticker log {dir}/unsafe.history, check, report. \
+         (--seed {seed})",
+        dir = args.directory.display()
     );
     let plays: Vec<&Value> = told.iter().map(|told| &told.object).collect();
     let object = json!({"seed": seed, "shown": shown, "plays": plays});
