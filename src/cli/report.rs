@@ -14,7 +14,7 @@ use super::output::Reply;
 
 const EXAMPLES: &str = "\
 Examples:
-  falseticker report h                           h.html, to be opened in a browser
+  falseticker report h                           h.html, for a browser
   falseticker report h -o report.html --overwrite
   falseticker report h --svg h.svg --png h.png   pictures, and no HTML
   falseticker report h --rule lost-update        judged by a rule again
