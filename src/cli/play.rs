@@ -25,7 +25,7 @@ Examples:
   falseticker play lease.toml --dry-run              the timeline and each clock
   falseticker play lease.toml --seed 7 --history h   to be looked at: log h
   falseticker play lease.toml --nemesis-seed 7       with faults that are drawn
-  falseticker play lease.toml --junit checks.xml     verdicts for what shows tests
+  falseticker play lease.toml --junit checks.xml     the verdicts in a file
 
 Exit code 0 if all faults arrived, all programs behaved, and none of its [checks] is violated, 1 if not. A scenario is TOML:
 

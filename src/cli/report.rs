@@ -14,11 +14,11 @@ use super::output::Reply;
 
 const EXAMPLES: &str = "\
 Examples:
-  falseticker report h                              h.html, to be opened in a browser
+  falseticker report h                           h.html, for a browser
   falseticker report h -o report.html --overwrite
-  falseticker report h --svg h.svg --png h.png      pictures, and no HTML
-  falseticker report h --rule lost-update           judged by a rule again
-  falseticker report jepsen.edn                     Jepsen's operations, judged by every rule
+  falseticker report h --svg h.svg --png h.png   pictures, and no HTML
+  falseticker report h --rule lost-update        judged by a rule again
+  falseticker report jepsen.edn                  Jepsen's, judged by every rule
 
 The HTML is one file that needs no network: verdicts, each clock against true time, pauses, faults as they were planned and
 applied, leases and leaders, operations and the ones that show a violation, and how soon each fault was read.
