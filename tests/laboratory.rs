@@ -196,9 +196,12 @@ fn judged(lab: &Lab, played: &Played, seed: usize, code: i32) -> Result<(), Stri
         && own.iter().all(|line| line["verdict"] == "holds")
         && !checks.is_empty()
         && checks.iter().all(|line| line["verdict"] == variant.verdict);
-    let said = || verdicts.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  ");
     if !is_as_expected {
-        return Err(format!("not {}:\n  {}", variant.verdict, said()));
+        let last = text.lines().rev().take(8).collect::<Vec<_>>().join("\n  ");
+        return Err(format!(
+            "exit code {code}, and not {}; its history ends with\n  {last}",
+            variant.verdict
+        ));
     }
     if let Some(shown) = variant.shows.iter().find(|shown| !text.contains(**shown)) {
         return Err(format!("its history does not show {shown}"));
