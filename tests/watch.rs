@@ -169,6 +169,7 @@ fn freezes(lab: &Lab) {
     screen.expect("node a: thawed, 1 process");
     beats.expect_running();
     screen.expect_line(&["> a ", "1 process running"]);
+    screen.expect_line(&["paused for", "ago"]);
 
     screen.types("f");
     screen.types("1s");

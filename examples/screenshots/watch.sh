@@ -43,8 +43,8 @@ sleep 15
 {
     echo '<meta charset="utf-8"><style>body{margin:0;background:#16181d}pre{margin:16px;color:#d8dce3;font:15px/1.25
         "DejaVu Sans Mono",monospace}</style><pre>'
-    "${terminal[@]}" capture-pane -p -e | perl -Mutf8 -CS -pe '
-        s/&/&amp;/g; s/</&lt;/g;
+    "${terminal[@]}" capture-pane -p -e -N | perl -Mutf8 -CS -pe '
+        s/38;5;/3/g; s/&/&amp;/g; s/</&lt;/g;
         s{\e\[([\d;]*)m}{
             for my $code (split /;/, length $1 ? $1 : "0") {
                 %style = () if $code == 0;

@@ -25,7 +25,7 @@ use story::Story;
 
 const EXAMPLES: &str = "\
 Examples:
-  falseticker demo                       some 12 s; histories and reports in ./falseticker-demo
+  falseticker demo                       some 12 s; writes ./falseticker-demo
   falseticker demo --seed 7 -d /tmp/d    the same pause again
   falseticker log falseticker-demo/unsafe.history
   falseticker check falseticker-demo/unsafe.history --rule lost-update

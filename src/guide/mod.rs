@@ -21,6 +21,9 @@ pub mod reports {}
 #[doc = include_str!("shrinking.md")]
 pub mod shrinking {}
 
+#[doc = include_str!("watching.md")]
+pub mod watching {}
+
 #[doc = include_str!("testing.md")]
 pub mod testing {}
 

@@ -63,6 +63,7 @@ pub fn state_of(status: &Status) -> Said {
 /// The last fault, who has read it, and who escapes.
 pub fn last_fault_of(status: &Status) -> Vec<Said> {
     let mut said = match last_change(status) {
+        None if status.frozen.is_some() || status.last_pause.is_some() => Vec::new(),
         None => vec![("no fault yet".to_owned(), Tone::Plain)],
         Some(change) => {
             let when =
@@ -76,7 +77,19 @@ pub fn last_fault_of(status: &Status) -> Vec<Said> {
     said.extend((planned > 0).then(|| (format!("{planned} planned"), Tone::Plain)));
     let escaped = status.not_reached.iter().filter(|process| process.chosen).count();
     said.extend((escaped > 0).then(|| (format!("{escaped} not reached"), Tone::Wrong)));
+    said.extend(pause_since(status, last_change(status).map_or(i64::MIN, |change| change.at_ns)));
     said
+}
+
+/// "paused for 1s, 3s ago": the last pause, if it is in force or was over after an instant.
+fn pause_since(status: &Status, since_ns: i64) -> Option<Said> {
+    if let Some(since) = status.frozen.as_ref().and_then(|frozen| frozen.since_ns) {
+        return Some((format!("frozen since {}", between(since, status.now_ns)), Tone::Still));
+    }
+    let last = status.last_pause.as_ref()?;
+    let (actual, end) = (last.actual_ns?, last.last_resume_ns?);
+    let told = || format!("paused for {}, {} ago", between(0, actual), between(end, status.now_ns));
+    (end > since_ns).then(|| (told(), Tone::Plain))
 }
 
 /// The last change that has begun.

@@ -154,6 +154,11 @@ fn a_pause_is_told_with_what_is_left_of_it() {
     };
     expect(&frozen(Some(63_000_000_000)), &["1 frozen", "frozen, 3s more"]);
     expect(&frozen(None), &["frozen until thawed"]);
+    let mut over = status();
+    over.last_pause =
+        Some(Pause { actual_ns: Some(1_000_000_000), last_resume_ns: Some(59_500_000_000), ..pause(None) });
+    over.changes.clear();
+    expect(&shown(over), &["3 processes running", "    1 not reached; paused for 1s, 500ms ago\n"]);
 }
 
 fn pause(until_ns: Option<i64>) -> Pause {
