@@ -1,6 +1,6 @@
 //! Skew the clock of unmodified programs, freeze them at the worst moment, and prove that each fault arrived.
 //!
-//! Begin with [`Node`].
+//! Begin with [`Node`], or with the [`guide`].
 
 /// The documents' own examples, compiled.
 #[cfg(doctest)]
@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod error;
 pub mod fault;
 pub mod freeze;
+pub mod guide;
 pub mod history;
 pub mod host_clock;
 pub mod nemesis;

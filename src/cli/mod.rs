@@ -49,6 +49,8 @@ mod values;
 mod watch;
 
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod tests;
 
 use std::ffi::OsString;

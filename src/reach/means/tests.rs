@@ -133,7 +133,7 @@ fn lengths_of_time_are_a_gap_only_where_the_monotonic_clock_may_be_faulted() {
     );
 }
 
-/// The table of the README.
+/// The table of the guide.
 fn as_markdown() -> String {
     let columns = [
         ("`preload`", Preload.covers(DYNAMIC)),
@@ -156,9 +156,9 @@ fn as_markdown() -> String {
 }
 
 #[test]
-fn the_readme_has_the_table_of_what_is_covered() {
-    let readme = include_str!("../../../README.md");
-    assert!(readme.contains(&as_markdown()), "it should have this table:\n{}", as_markdown());
+fn the_guide_has_the_table_of_what_is_covered() {
+    let page = include_str!("../../guide/reach.md");
+    assert!(page.contains(&as_markdown()), "it should have this table:\n{}", as_markdown());
 }
 
 #[test]
