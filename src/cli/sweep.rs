@@ -22,7 +22,7 @@ Examples:
   falseticker sweep lease.toml --vary timeline[0].freeze.for --from 0s --to 8s
   falseticker sweep lease.toml --vary timeline[1].drift.rate --from 0ppm --to 5%
   falseticker sweep a.toml --vary timeline[0].at --from 9s --to 1s --runs 5
-  falseticker sweep a.toml --vary timeline[0].jump --from 0s --to 5s --within 9ms
+  falseticker sweep a.toml --vary timeline[0].jump --from 0s --to 5s --within 5%
 
 A scenario fails if one of its [checks] is violated. The path is one of the file: keys with points between them, entries \
 counted from 0. It has to hold at --from and to fail at --to; the size of a fault may be nothing there, and then there is \
