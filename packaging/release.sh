@@ -12,7 +12,7 @@ folder=$(realpath -m "${1:-target/packages}")
 suite=${SUITE:-bullseye}
 target=x86_64-unknown-linux-gnu
 
-for program in cargo cargo-deb bwrap debootstrap musl-gcc busybox readelf; do
+for program in cargo cargo-deb bwrap debootstrap musl-gcc busybox readelf strip; do
     command -v "$program" > /dev/null || { echo "$program is not installed: see the head of $0"; exit 2; }
 done
 scratch=$(mktemp -d)
@@ -30,13 +30,13 @@ if readelf --wide --program-headers --dynamic "$binary" | grep -E 'INTERP|NEEDED
 step "manual pages and completions, by itself"
 share=target/packaging/share # where Cargo.toml's metadata for the .deb has them from
 rm -rf "$share"
-mkdir -p "$share"/{man/man1,bash-completion/completions,zsh/vendor-completions,fish/vendor_completions.d}
+mkdir -p "$share"/{man/man1,bash-completion/completions,zsh/site-functions,fish/vendor_completions.d}
 "$binary" man > "$share/man/man1/falseticker.1"
 for command in $("$binary" man | sed -n 's/^falseticker\\-\([a-z]*\)(1)$/\1/p'); do
     "$binary" man "$command" > "$share/man/man1/falseticker-$command.1"
 done
 "$binary" completions bash > "$share/bash-completion/completions/falseticker"
-"$binary" completions zsh > "$share/zsh/vendor-completions/_falseticker"
+"$binary" completions zsh > "$share/zsh/site-functions/_falseticker"
 "$binary" completions fish > "$share/fish/vendor_completions.d/falseticker.fish"
 
 step "the archive"
@@ -44,7 +44,7 @@ version=$("$binary" --version | cut -d' ' -f2)
 name=falseticker-$version-x86_64-linux
 rm -rf "$folder"
 mkdir -p "$folder" "$scratch/$name/bin"
-cp "$binary" "$scratch/$name/bin/"
+strip -o "$scratch/$name/bin/falseticker" "$binary"
 cp -R "$share" "$scratch/$name/"
 cp README.md CHANGELOG.md LICENSE LICENSE-APACHE "$scratch/$name/"
 mkdir "$scratch/$name/examples"
@@ -52,7 +52,7 @@ cp -R examples/systemd examples/container examples/recipes "$scratch/$name/examp
 tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" -C "$scratch" -c "$name" | gzip -9n > "$folder/$name.tar.gz"
 
 step "the .deb"
-cargo deb --quiet --no-build --target "$target" --output "$folder/"
+cargo deb --quiet --no-build --target "$target" --output "$folder/" > "$scratch/cargo-deb.log"
 deb=$(echo "$folder"/falseticker_*_amd64.deb)
 
 # A command in a root, with nothing of this machine but its kernel.
@@ -90,7 +90,7 @@ step "the .deb there: installed, tried, purged"
 inside "$debian" --cap-add ALL --ro-bind "$deb" /falseticker.deb dpkg --install /falseticker.deb > "$scratch/dpkg.log"
 inside "$debian" --ro-bind packaging/works.sh /works.sh sh /works.sh preload date +%s
 inside "$debian" bash -c '. /usr/share/bash-completion/completions/falseticker; complete -p falseticker' > "$scratch/complete.log"
-inside "$debian" --cap-add ALL dpkg --purge falseticker > "$scratch/dpkg.log"
+inside "$debian" --cap-add ALL dpkg --purge falseticker > "$scratch/dpkg.log" 2>&1
 left=$(find "$debian/usr" "$debian/etc" -name '*falseticker*')
 [ -z "$left" ] || { echo "left by the purge: $left"; exit 1; }
 

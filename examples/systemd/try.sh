@@ -44,11 +44,12 @@ UNIT
 for unit in systemd-sysctl systemd-firstboot systemd-machine-id-commit; do ln -s /dev/null "$units/$unit.service"; done
 
 machine=(
-    --unshare-pid --unshare-ipc --unshare-uts --unshare-net --unshare-cgroup --as-pid-1 --die-with-parent --cap-add ALL
+    --unshare-pid --unshare-ipc --unshare-uts --unshare-net --unshare-cgroup --as-pid-1 --die-with-parent
+    --cap-add ALL --cap-drop CAP_SYS_TIME --cap-drop CAP_SYS_MODULE --cap-drop CAP_SYS_BOOT
     --ro-bind /usr /usr --tmpfs /usr/local/bin --ro-bind "$falseticker" /usr/local/bin/falseticker
     --proc /proc --ro-bind /proc/sys /proc/sys --dev /dev --tmpfs /dev/shm
-    --tmpfs /sys --bind "$group" /sys/fs/cgroup
-    --tmpfs /run --dir /tmp --dir /var/log --bind "$units" /etc/systemd/system --ro-bind "$recipe" /recipe
+    --tmpfs /sys --chmod 0755 /sys --dir /sys/fs --bind "$group" /sys/fs/cgroup
+    --tmpfs /run --chmod 0755 /run --dir /tmp --chmod 1777 /tmp --dir /var/log --bind "$units" /etc/systemd/system --ro-bind "$recipe" /recipe
     --setenv container bwrap --chmod 0755 /
 )
 for part in bin sbin lib lib64; do
