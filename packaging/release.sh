@@ -3,7 +3,8 @@
 #
 # Into FOLDER (target/packages): a tar.gz with the static binary, manual pages, completions, the README, recipes and licences; the same as
 # a .deb; SHA256SUMS. The roots are an old Debian (SUITE, bullseye: glibc 2.31), and one with musl and busybox alone.
-# Needs root; Rust and a C linker; cargo-deb; the packages bubblewrap, debootstrap, musl-tools, busybox-static.
+# Needs root; Rust and a C linker; cargo-deb; the packages bubblewrap, debootstrap, musl-tools, busybox-static. Takes some minutes, the most
+# of them for the binary; what it has unpacked and installed is gone at the end.
 #
 #   packaging/release.sh [FOLDER]
 set -euo pipefail
@@ -16,7 +17,12 @@ for program in cargo cargo-deb bwrap debootstrap musl-gcc busybox readelf strip;
     command -v "$program" > /dev/null || { echo "$program is not installed: see the head of $0"; exit 2; }
 done
 scratch=$(mktemp -d)
-trap 'rm -rf --one-file-system "$scratch"' EXIT
+end() {
+    # Debootstrap, when interrupted, leaves this mounted.
+    ! mountpoint -q "$scratch/debian/proc" || umount "$scratch/debian/proc"
+    rm -rf --one-file-system "$scratch"
+}
+trap end EXIT
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 began=$SECONDS
