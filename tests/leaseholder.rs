@@ -1,7 +1,7 @@
 //! The paused leaseholder: a write is lost without fencing tokens and none with them, by each kind of fault, and the demonstration
 //! tells of it. `FALSETICKER_SEEDS=20` plays each scenario with as many seeds; `FALSETICKER_TEXTBOOK=1` the minute-long one, too.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
@@ -28,7 +28,8 @@ pub fn trials() -> Vec<Trial> {
         spec("leaseholder: without a fault nothing is lost, tokens or not").shown_by(without_fault),
         spec("demo tells of a write that is lost and of one that is refused, as the histories have them")
             .shown_by(demo),
-        spec("demo that is interrupted leaves nothing and says so").shown_by(interrupted),
+        spec("demo that is interrupted leaves nothing and says so, also by a binary of another name")
+            .shown_by(interrupted),
     ];
     kinds.chain(others).collect()
 }
@@ -150,7 +151,8 @@ fn demo(lab: &Lab) {
 
 fn interrupted(lab: &Lab) {
     let folder = lab.path("demo");
-    let mut demo = lab.command(binary(), ["demo", "--json", "--directory"]).arg(&folder).live();
+    let renamed = lab.copy_of(Path::new(binary()), "ft");
+    let mut demo = lab.command(renamed, ["demo", "--json", "--directory"]).arg(&folder).live();
     let history = folder.join("unsafe.history");
     eventually("the play has begun", || {
         std::fs::read_to_string(&history).ok().filter(|text| text.contains(r#""event":"start""#))

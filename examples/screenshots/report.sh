@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Pictures of a history's report as Chromium shows it: light, dark, as narrow as a phone, and on paper.
-# examples/screenshots.sh HISTORY [FOLDER]
+# examples/screenshots/report.sh HISTORY [FOLDER]
 set -euo pipefail
 history=${1:?usage: $0 HISTORY [FOLDER]}
 folder=$(realpath -m "${2:-screenshots}")

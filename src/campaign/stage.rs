@@ -20,6 +20,8 @@ pub struct Stage {
     pub seed: u64,
     /// From where relative directories count.
     pub directory: Option<PathBuf>,
+    /// What a program called `falseticker` is; without, what PATH has.
+    pub falseticker: Option<PathBuf>,
     /// Readable when the campaign is to be interrupted.
     pub cancel: Option<OwnedFd>,
     /// Makes, for each play, who is told of each line of its history.
@@ -35,6 +37,7 @@ impl Theatre for Stage {
         let options = player::Options {
             seed: Some(self.seed),
             directory: self.directory.clone(),
+            falseticker: self.falseticker.clone(),
             cancel: cancel.map_err(|why| Error::not_applied("wait for signals", why))?,
             observer: self.watch.as_ref().map(|watch| watch()),
             ..player::Options::default()

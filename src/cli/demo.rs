@@ -107,6 +107,7 @@ fn perform(scenario: &Scenario, seed: u64, history: &Path) -> Result<Outcome> {
             seed: Some(seed),
             history: Some(history.to_owned()),
             overwrite: true,
+            falseticker: std::env::current_exe().ok(),
             cancel: Some(cancel.map_err(|why| Error::not_applied("wait for signals", why))?),
             ..Options::default()
         },

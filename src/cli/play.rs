@@ -107,6 +107,7 @@ pub fn play(args: &Args, json: bool) -> Result<Reply> {
             seed: Some(seed),
             history: args.history.clone(),
             overwrite: args.overwrite,
+            falseticker: std::env::current_exe().ok(),
             observer: (!json && !args.quiet).then(|| Progress::begin(&scenario).observer()),
             directory: args.file.parent().filter(|dir| !dir.as_os_str().is_empty()).map(Path::to_owned),
             cancel: Some(cancel.map_err(|why| Error::not_applied("wait for signals", why))?),

@@ -97,6 +97,7 @@ pub fn sweep(args: &Args, output: &Output) -> Result<Reply> {
         seed,
         directory: campaign::directory(&args.file),
         cancel: Some(cancel.map_err(|why| Error::not_applied("wait for signals", why))?),
+        falseticker: std::env::current_exe().ok(),
         watch: None,
     };
     let progress = Progress::begin(quiet);

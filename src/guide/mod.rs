@@ -13,6 +13,7 @@ pub mod pauses {}
 pub mod scenarios {}
 
 #[doc = include_str!("checks.md")]
+#[allow(clippy::test_attr_in_doctest, reason = "a test is what is shown")]
 pub mod checks {}
 
 #[doc = include_str!("reports.md")]
@@ -25,6 +26,7 @@ pub mod shrinking {}
 pub mod watching {}
 
 #[doc = include_str!("testing.md")]
+#[allow(clippy::test_attr_in_doctest, reason = "a test is what is shown")]
 pub mod testing {}
 
 #[doc = include_str!("running.md")]

@@ -16,11 +16,15 @@ use crate::run::launch::{self, Command};
 use crate::scenario::{Program, Scenario, signal};
 
 /// Examines the programs, before anything is made. A relative path is one from the directory that the program runs in.
-pub fn examine(scenario: &Scenario, base: &Path) -> Result<Vec<Command>> {
+///
+/// A program called `falseticker` is `falseticker`, where that is named.
+pub fn examine(scenario: &Scenario, base: &Path, falseticker: Option<&Path>) -> Result<Vec<Command>> {
     let examine = |program: &Program| {
         let mut words: Vec<OsString> = program.command.iter().map(Into::into).collect();
-        if let Some(first) = words.first_mut().filter(|first| **first == PLAYER) {
-            *first = player(first);
+        if let (Some(first), Some(falseticker)) =
+            (words.first_mut().filter(|first| **first == PLAYER), falseticker)
+        {
+            *first = falseticker.into();
         } else if let Some(first) = words.first_mut().filter(|first| first.as_bytes().contains(&b'/')) {
             *first = directory(program, base).join(&*first).into();
         }
@@ -39,14 +43,8 @@ fn wanted(program: &Program) -> Wanted {
     program.reach.map_or(Wanted::Auto, crate::scenario::Reach::wanted)
 }
 
-/// The word that means the very program that plays, wherever that is.
+/// The word that means the very program that plays, wherever that is and whatever it is called.
 const PLAYER: &str = "falseticker";
-
-/// Its path; the word itself where this process is another program, which uses the library.
-fn player(word: &OsString) -> OsString {
-    let me = std::env::current_exe().ok().filter(|me| me.file_name() == Some(word));
-    me.map_or_else(|| word.clone(), OsString::from)
-}
 
 /// Where a program runs.
 fn directory(program: &Program, base: &Path) -> PathBuf {

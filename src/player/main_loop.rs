@@ -87,7 +87,7 @@ pub fn play(scenario: &Scenario, seed: u64, options: Options) -> Result<Outcome>
         None => std::env::current_dir(),
     };
     let dir: PathBuf = dir.map_err(|why| Error::not_applied("find the current directory", why))?;
-    let commands = examine(scenario, &dir)?;
+    let commands = examine(scenario, &dir, options.falseticker.as_deref())?;
     let nodes = make_nodes(scenario)?;
     let header = header(scenario, seed);
     let record = Record::begin(&scenario.checks, &header).inspect_err(|_| remove(&nodes))?;

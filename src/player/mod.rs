@@ -57,6 +57,8 @@ pub struct Options {
     pub observer: Option<Observer>,
     /// From where relative directories count; the current directory without.
     pub directory: Option<PathBuf>,
+    /// What a program called `falseticker` is; without, what PATH has.
+    pub falseticker: Option<PathBuf>,
     /// Readable when it is to be interrupted.
     pub cancel: Option<OwnedFd>,
 }

@@ -9,7 +9,7 @@
 //! let mut scenario = Scenario::read("lease.toml")?;
 //! let criteria = Criteria::choose(&mut scenario, &[])?;
 //! let entries = resolve(&scenario, 7)?;
-//! let mut stage = Stage { criteria, seed: 7, directory: None, cancel: None, watch: None };
+//! let mut stage = Stage { criteria, seed: 7, directory: None, falseticker: None, cancel: None, watch: None };
 //! let state = State::new(&scenario.to_toml()?, Default::default(), 7);
 //! let quorum = Quorum { runs: 3, failures: 1 };
 //! let mut plays = Recorded::new(state, None, quorum, &mut stage, Box::new(|_| {}));

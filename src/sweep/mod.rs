@@ -10,7 +10,7 @@
 //! let bounds = Bounds::new("0s".parse()?, "-10s".parse()?, Within::Share(10_000))?;
 //! let subject = Subject::new(&text, "lease.toml", path, &bounds, &[], 7)?;
 //! let mut stage =
-//!     Stage { criteria: subject.criteria().clone(), seed: 7, directory: None, cancel: None, watch: None };
+//!     Stage { criteria: subject.criteria().clone(), seed: 7, directory: None, falseticker: None, cancel: None, watch: None };
 //! let state = State::new(&text, Default::default(), 7);
 //! let quorum = Quorum { runs: 3, failures: 1 };
 //! let mut plays = Recorded::new(state, None, quorum, &mut stage, Box::new(|_| {}));
