@@ -1,14 +1,16 @@
 //! What `shrink` and `sweep` share: flags, the state's file, progress, the table.
 
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use falseticker::campaign::{Criterion, Options, Outcome, Quorum, Stage, State, Step, Tally};
-use falseticker::history::Line;
+use falseticker::campaign::{Criteria, Criterion, Options, Outcome, Quorum, Stage, State, Step, Tally};
+use falseticker::history::{Line, Observer};
 use falseticker::{Error, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::output::Output;
+use super::signals::Signals;
 use super::table::{columns, count};
 
 /// The flags of both.
@@ -97,13 +99,22 @@ impl Progress {
         Progress { bar, output }
     }
 
-    /// Has each play move it on.
-    pub fn watch(&self, stage: &mut Stage) {
+    /// Where candidates are played: each play moves this on, and a signal ends it.
+    pub fn stage(&self, file: &Path, criteria: Criteria, seed: u64, signals: &Signals) -> Result<Stage> {
+        let cancel = signals.as_fd().try_clone_to_owned();
         let bar = self.bar.clone();
-        stage.watch = Some(Box::new(move || {
+        let watch = move || -> Observer {
             let bar = bar.clone();
             Box::new(move |_: &Line| bar.tick())
-        }));
+        };
+        Ok(Stage {
+            criteria,
+            seed,
+            directory: directory(file),
+            falseticker: std::env::current_exe().ok(),
+            cancel: Some(cancel.map_err(|why| Error::not_applied("wait for signals", why))?),
+            watch: Some(Box::new(watch)),
+        })
     }
 
     /// Takes a step.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use falseticker::history::{Event, Line, describe, verdict};
 use falseticker::nemesis::Nemesis;
@@ -109,7 +109,7 @@ pub fn play(args: &Args, json: bool) -> Result<Reply> {
             overwrite: args.overwrite,
             falseticker: std::env::current_exe().ok(),
             observer: (!json && !args.quiet).then(|| Progress::begin(&scenario).observer()),
-            directory: args.file.parent().filter(|dir| !dir.as_os_str().is_empty()).map(Path::to_owned),
+            directory: super::campaign::directory(&args.file),
             cancel: Some(cancel.map_err(|why| Error::not_applied("wait for signals", why))?),
         },
     )?;

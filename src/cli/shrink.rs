@@ -2,10 +2,9 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use falseticker::campaign::{Criteria, Outcome, Quorum, Recorded, Resolved, Stage, State, resolve};
+use falseticker::campaign::{Criteria, Outcome, Quorum, Recorded, Resolved, State, resolve};
 use falseticker::nemesis::Nemesis;
 use falseticker::player::seed_of;
 use falseticker::scenario::Scenario;
@@ -104,17 +103,8 @@ pub fn shrink(args: &Args, output: &Output) -> Result<Reply> {
     ))?;
     campaign::resumed(&quiet, &state, &path)?;
     let signals = Signals::hold()?;
-    let cancel = signals.as_fd().try_clone_to_owned();
-    let mut stage = Stage {
-        criteria: subject.criteria.clone(),
-        seed: subject.seed,
-        directory: campaign::directory(&args.file),
-        cancel: Some(cancel.map_err(|why| Error::not_applied("wait for signals", why))?),
-        falseticker: std::env::current_exe().ok(),
-        watch: None,
-    };
     let progress = Progress::begin(quiet);
-    progress.watch(&mut stage);
+    let mut stage = progress.stage(&args.file, subject.criteria.clone(), subject.seed, &signals)?;
     let observer = progress.clone();
     let mut plays = Recorded::new(
         state,

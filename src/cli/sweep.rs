@@ -1,10 +1,9 @@
 //! `falseticker sweep SCENARIO --vary PATH --from VALUE --to VALUE`.
 
 use std::fmt::Write as _;
-use std::os::fd::AsFd;
 use std::path::{Path as File, PathBuf};
 
-use falseticker::campaign::{Quorum, Recorded, Stage, State, Tally, Value};
+use falseticker::campaign::{Quorum, Recorded, State, Tally, Value};
 use falseticker::player::seed_of;
 use falseticker::scenario::Scenario;
 use falseticker::sweep::{Answer, Bounds, Path, Subject, Threshold, Tried, Within, sweep as bisect};
@@ -91,17 +90,8 @@ pub fn sweep(args: &Args, output: &Output) -> Result<Reply> {
     ))?;
     campaign::resumed(&quiet, &state, &path)?;
     let signals = Signals::hold()?;
-    let cancel = signals.as_fd().try_clone_to_owned();
-    let mut stage = Stage {
-        criteria: subject.criteria().clone(),
-        seed,
-        directory: campaign::directory(&args.file),
-        cancel: Some(cancel.map_err(|why| Error::not_applied("wait for signals", why))?),
-        falseticker: std::env::current_exe().ok(),
-        watch: None,
-    };
     let progress = Progress::begin(quiet);
-    progress.watch(&mut stage);
+    let mut stage = progress.stage(&args.file, subject.criteria().clone(), seed, &signals)?;
     let observer = progress.clone();
     let mut plays = Recorded::new(
         state,
