@@ -38,8 +38,9 @@ use crate::{HostInstant, NodeInstant, Span, host_clock, raw};
 
 /// How long before its instant a thread is started that acts then.
 const LEAD: Span = Span::from_secs(1);
-/// From the moment at which all are ready to the start: the pages are written in between, each in some milliseconds.
-const MARGIN: Span = Span::from_millis(200);
+/// From the moment at which all are ready to the start: the pages are written in between, each in some milliseconds, and on a
+/// loaded machine in some tens of them.
+const MARGIN: Span = Span::from_millis(400);
 const MARGIN_PER_NODE: Span = Span::from_millis(30);
 /// How often marks are looked for.
 const LOOK: Span = Span::from_millis(25);
