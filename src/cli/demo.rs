@@ -5,10 +5,11 @@
 
 mod story;
 
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use falseticker::check::{Past, judge};
-use falseticker::history::{Check, Reader, Verdict, verdict};
+use falseticker::history::{Check, Line, Reader, Verdict, verdict};
 use falseticker::player::{Options, Outcome, play, seed_of};
 use falseticker::report::file::Target;
 use falseticker::report::html::Html;
@@ -95,18 +96,20 @@ pub fn demo(args: &Args, output: &Output) -> Result<Reply> {
 /// Plays one variant; nothing is said meanwhile but that it goes on.
 fn perform(scenario: &Scenario, seed: u64, history: &Path) -> Result<Outcome> {
     let signals = Signals::hold()?;
-    let cancel = std::os::fd::AsFd::as_fd(&signals).try_clone_to_owned();
+    let cancel = signals.as_fd().try_clone_to_owned();
     let bar = ProgressBar::new_spinner().with_message("lock, storage, alice and bob are running");
     if let Ok(style) = ProgressStyle::with_template("  {spinner} {elapsed} {wide_msg}") {
         bar.set_style(style);
     }
-    bar.enable_steady_tick(std::time::Duration::from_millis(100));
+    // Moved on by what happens, and by no thread: the player forks.
+    let ticked = bar.clone();
     let played = play(
         scenario,
         Options {
             seed: Some(seed),
             history: Some(history.to_owned()),
             overwrite: true,
+            observer: Some(Box::new(move |_: &Line| ticked.tick())),
             falseticker: std::env::current_exe().ok(),
             cancel: Some(cancel.map_err(|why| Error::not_applied("wait for signals", why))?),
             ..Options::default()
