@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Server, number, tell};
 
 /// How long a document is. To write it takes as long as so many acknowledgements.
-const PAGES: u32 = 1_000;
+const PAGES: u32 = 3_000;
 
 /// Works for ever.
 pub fn run(name: &str, lock: u16, storage: u16) -> io::Result<()> {
