@@ -36,7 +36,7 @@ fn drawn(count: usize) -> Vec<Entry> {
         intensity: Intensity::High,
         ..Nemesis::default()
     };
-    let long = Span::from_secs(i64::try_from(count).expect("a number") * 5);
+    let long = Span::from_secs(i64::try_from(count).expect("a number") * 12);
     let mut entries = generate(&nemesis, 7, long, &["a".to_owned()]).expect("a timeline is drawn");
     assert!(entries.len() >= count, "{} entries", entries.len());
     entries.truncate(count);
