@@ -80,6 +80,11 @@ const PAIRS: &[Pair] = &[
         variants: &[broken("unsafe"), sound("safe", &[])],
     },
     Pair {
+        folder: "tokens",
+        sentence: "a token by the wall clock is good again after its end; by the monotonic clock it is not",
+        variants: &[broken("unsafe"), sound("safe", &[])],
+    },
+    Pair {
         folder: "durations",
         sentence: "a request takes less than nothing by the wall clock, and not by the monotonic clock",
         variants: &[broken("unsafe"), sound("safe", &[])],
