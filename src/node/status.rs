@@ -141,13 +141,17 @@ pub fn clock_names(bits: u8) -> Vec<&'static str> {
 }
 
 /// What a node is doing now.
+///
+/// What follows from a change is looked at before the page: so a pause is never seen without the suspend that it belongs to,
+/// which is published first.
 pub fn status(node: &Node) -> Result<Status> {
+    let members = look(node)?;
+    let pauses = Pauses::of(node)?;
+    let trap = trap::status(node);
     let (_, tables) = slots::read(&node.page)?;
     let captured = capture();
     let now = host_clock::monotonic();
-    let members = look(node)?;
     let changes = changes(&tables, now);
-    let pauses = Pauses::of(node)?;
     Ok(Status {
         name: node.name().to_string(),
         directory: node.dir.path().display().to_string(),
@@ -166,7 +170,7 @@ pub fn status(node: &Node) -> Result<Status> {
         },
         frozen: pauses.in_force(),
         last_pause: pauses.last(),
-        trap: trap::status(node),
+        trap,
         choices: choices(node)?,
         processes: processes(node, &members, &pauses, &tables, &changes),
         not_reached: not_reached(node, &members),

@@ -4,6 +4,7 @@
 
 mod ends;
 
+use falseticker::node::status;
 use falseticker::{Clock, HostInstant, NodeInstant, Span, host_clock};
 use libtest_mimic::Trial;
 use nix::sys::signal::{Signal, kill};
@@ -44,6 +45,7 @@ pub fn trials() -> Vec<Trial> {
         of("the wall clock is corrected by a slew").shown_by(slewed),
         of("a drift goes on afterwards, and the correction makes up for it").shown_by(drifting),
         of("a timer that nobody reads is told").shown_by(unread),
+        of("whoever looks at its pause sees the suspend").shown_by(seen_whole),
         of("a node without --monotonic is refused before anything happens").shown_by(not_monotonic),
         of("what cannot be meant or done is refused before anything happens").shown_by(refused),
         of("faults compose with it, or are refused").shown_by(composed),
@@ -285,6 +287,29 @@ fn unread(lab: &Lab) {
     let said = suspend(lab, &[]);
     let pid = number(&lab.status("a"), "/processes/0/pid");
     assert_eq!(number(&said, "/unfollowed/0/pid"), pid);
+    assert_eq!(live.finish(), 0);
+}
+
+fn seen_whole(lab: &Lab) {
+    let mut live = watch(lab, "glibc", &[]);
+    let node = lab.node("a");
+    let mut looks = 0;
+    for _ in 0..20 {
+        let mut command = lab.bare_live(binary(), ["suspend", "a", "--for", "20ms"]);
+        while !command.has_ended() {
+            let status = status(&node).expect("it can be looked at");
+            let Some(frozen) = status.frozen.filter(|frozen| frozen.since_ns.is_some()) else { continue };
+            looks += 1;
+            assert!(
+                status.changes.iter().any(|change| change.until_ns == frozen.until_ns),
+                "look {looks}: {frozen:?} belongs to none of {:?}",
+                status.changes
+            );
+        }
+        assert_eq!(command.end(), 0);
+    }
+    eprintln!("{looks} looks at pauses of 20 suspends");
+    assert!(looks > 0);
     assert_eq!(live.finish(), 0);
 }
 
