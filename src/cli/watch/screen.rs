@@ -98,3 +98,6 @@ fn give_back() {
 fn failed(why: std::io::Error) -> Error {
     Error::not_applied("draw on the terminal", why).remedy("falseticker status prints the same once")
 }
+
+#[cfg(test)]
+mod tests;
