@@ -9,6 +9,8 @@
 mod criteria;
 pub(crate) mod numbers;
 mod outcome;
+#[cfg(test)]
+pub(crate) mod pretence;
 mod recorded;
 pub(crate) mod resolve;
 mod stage;

@@ -8,9 +8,11 @@ use std::fs::File;
 use std::io::{ErrorKind as IoErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use siphasher::sip128::{Hasher128, SipHasher13};
+use sha2::{Digest, Sha256};
 
 use super::outcome::{Played, Tally};
 use crate::error::{Error, Result};
@@ -59,13 +61,11 @@ impl Tried {
 impl State {
     /// One in which nothing is known; `scenario` is its text.
     pub fn new(scenario: &str, options: Options, seed: u64) -> State {
-        let mut hasher = SipHasher13::new();
-        std::hash::Hasher::write(&mut hasher, scenario.as_bytes());
         State {
             format: FORMAT.to_owned(),
             version: VERSION,
             tool: env!("CARGO_PKG_VERSION").to_owned(),
-            scenario: format!("{:032x}", hasher.finish128().as_u128()),
+            scenario: BASE64_STANDARD.encode(Sha256::digest(scenario)),
             options,
             seed,
             trials: IndexMap::new(),

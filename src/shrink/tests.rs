@@ -5,31 +5,12 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::campaign::{Played, State, Theatre, resolve};
-use crate::error::{Error, ErrorKind};
+use crate::campaign::pretence::Pretence;
+use crate::campaign::{State, resolve};
+use crate::error::ErrorKind;
 use crate::scenario::action::{Action, Freeze, Jump};
 use crate::scenario::{Entry, Program, Scenario, When, Who};
 use crate::{Span, nemesis};
-
-/// Plays that fail by what is in the timeline, and perhaps by chance; which end after so many.
-struct Pretence<'a> {
-    fails: &'a dyn Fn(&Scenario, u32) -> Outcome,
-    /// How often each timeline was played, over all interruptions.
-    played: &'a mut BTreeMap<String, u32>,
-    left: u32,
-}
-
-impl Theatre for Pretence<'_> {
-    fn play(&mut self, scenario: &Scenario) -> Result<Played> {
-        if self.left == 0 {
-            return Err(Error::new(ErrorKind::Interrupted, "go on", "interrupted"));
-        }
-        self.left -= 1;
-        let times = self.played.entry(scenario.to_toml()?).or_default();
-        *times += 1;
-        Ok(Played { outcome: (self.fails)(scenario, *times), by: Vec::new() })
-    }
-}
 
 fn scenario(entries: impl IntoIterator<Item = Entry>) -> Scenario {
     let scenario = Scenario::builder("pretence", Span::from_secs(100)).node("a", Program::new(["true"]));
@@ -77,7 +58,7 @@ fn campaign(
     loop {
         let fresh = State::new(&scenario.to_toml().unwrap(), BTreeMap::new(), 7);
         let state = fresh.resume(State::read(&path).unwrap(), &path).unwrap();
-        let mut theatre = Pretence { fails, played: &mut played, left: interrupted_after };
+        let mut theatre = Pretence { comes_of: fails, played: &mut played, left: interrupted_after };
         let mut plays = Recorded::new(state, Some(path.clone()), quorum, &mut theatre, Box::new(|_| {}));
         match shrink(&entries, quorum, true, &mut Plays::new(scenario, &entries, &mut plays)) {
             Ok(answer) => {

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::campaign::{Outcome, Played, Quorum, Recorded, State, Tally, Theatre};
-use crate::error::{Error, ErrorKind};
+use crate::campaign::pretence::Pretence;
+use crate::campaign::{Outcome, Quorum, Recorded, State, Tally};
+use crate::error::ErrorKind;
 use crate::scenario::Action;
 use crate::scenario::Scenario;
 
@@ -144,8 +145,8 @@ proptest! {
         let quantity = value("1s").quantity;
         let bounds = Bounds::new(Value { quantity, amount: 0 }, Value { quantity, amount: length }, Within::Share(10_000)).unwrap();
         let answer = |value: Value| {
-            let mut hasher = siphasher::sip::SipHasher13::new_with_keys(salt, 0);
-            std::hash::Hash::hash(&value, &mut hasher);
+            let mut hasher = std::hash::DefaultHasher::new();
+            std::hash::Hash::hash(&(salt, value), &mut hasher);
             match std::hash::Hasher::finish(&hasher) % 6 {
                 _ if value.amount == 0 => plays(0, 0),
                 _ if value.amount == length => plays(3, 0),
@@ -183,48 +184,38 @@ const TEXT: &str = "[scenario]\nname = \"swept\"\nduration = \"20s\"\n[nodes.a]\
                     [[timeline]]\nbetween = [\"2s\", \"9s\"]\nnode = \"one\"\nfreeze = \"uniform(1s,2s)\"\n\
                     [[timeline]]\nat = \"3s\"\nnode = \"b\"\ndrift = \"200ppm\"\n";
 
-/// Plays that fail beyond a jump of so many milliseconds, and sometimes a little before; which end after so many.
-struct Pretence<'a> {
-    least: i64,
-    noise: i64,
-    played: &'a mut BTreeMap<i64, u32>,
-    left: u32,
+/// By how many milliseconds it jumps.
+fn jumped(scenario: &Scenario) -> i64 {
+    let jump = scenario.timeline.iter().find_map(|entry| match &entry.action {
+        Action::Jump(jump) => Some(jump.by.as_nanos() / 1_000_000),
+        _ => None,
+    });
+    jump.unwrap_or(0)
 }
 
-impl Theatre for Pretence<'_> {
-    fn play(&mut self, scenario: &Scenario) -> Result<Played> {
-        if self.left == 0 {
-            return Err(Error::new(ErrorKind::Interrupted, "go on", "interrupted"));
-        }
-        self.left -= 1;
-        let jump = scenario.timeline.iter().find_map(|entry| match &entry.action {
-            Action::Jump(jump) => Some(jump.by.as_nanos() / 1_000_000),
-            _ => None,
-        });
-        let by = jump.unwrap_or(0);
-        let times = self.played.entry(by).or_default();
-        *times += 1;
-        let fails = by >= self.least || by >= (self.least - self.noise).max(1) && times.is_multiple_of(2);
-        Ok(Played { outcome: if fails { Outcome::Fail } else { Outcome::Pass }, by: Vec::new() })
-    }
-}
-
+/// A campaign of plays that fail from a jump of so many milliseconds on, and sometimes a little before; it is interrupted after so
+/// many plays each time.
 fn campaign(
     least: i64,
     noise: i64,
     runs: u32,
     interrupted_after: u32,
-) -> (Answer, BTreeMap<i64, u32>, State) {
+) -> (Answer, BTreeMap<String, u32>, State) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("state.json");
     let bounds = bounds("0s", "10s", Within::Amount(value("1ms")));
     let subject =
         Subject::new(TEXT, "swept", "timeline[0].jump.by".parse().unwrap(), &bounds, &[], 7).unwrap();
     let quorum = Quorum { runs, failures: 1 };
+    let comes_of = |scenario: &Scenario, times: u32| {
+        let by = jumped(scenario);
+        let fails = by >= least || by >= (least - noise).max(1) && times.is_multiple_of(2);
+        if fails { Outcome::Fail } else { Outcome::Pass }
+    };
     let mut played = BTreeMap::new();
     loop {
         let state = State::new(TEXT, BTreeMap::new(), 7).resume(State::read(&path).unwrap(), &path).unwrap();
-        let mut theatre = Pretence { least, noise, played: &mut played, left: interrupted_after };
+        let mut theatre = Pretence { comes_of: &comes_of, played: &mut played, left: interrupted_after };
         let mut plays = Recorded::new(state, Some(path.clone()), quorum, &mut theatre, Box::new(|_| {}));
         let swept = sweep(&bounds, &mut subject.trial(&mut plays));
         match swept {
