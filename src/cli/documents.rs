@@ -1,10 +1,11 @@
-//! The command lines of README and guide can be parsed, and the scenarios in them are scenarios.
+//! The command lines of README and guide can be parsed, the scenarios in them are scenarios, and their links lead to files.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::Path;
 
 use falseticker::scenario::{dry_run, file};
+use regex::Regex;
 
 use super::usage;
 
@@ -93,4 +94,23 @@ fn every_scenario_is_one() {
         }
     }
     assert!(scenarios > 0);
+}
+
+#[test]
+fn every_link_to_a_file_leads_to_one() {
+    // In brackets after its text, or where a page defines its names.
+    let link = Regex::new(r"(?m)\]\(([^)\s]+)\)|^\[[a-z]+\]: (\S+)$").expect("an expression");
+    let mut links = 0;
+    for (page, text) in pages() {
+        let beside = Path::new(&page).parent().expect("a directory");
+        for found in link.captures_iter(&text) {
+            let to = found.get(1).or(found.get(2)).expect("one of them").as_str();
+            if to.starts_with("https://") {
+                continue;
+            }
+            assert!(beside.join(to).exists(), "{page}: {to} is not there");
+            links += 1;
+        }
+    }
+    assert!(links > 20, "{links}");
 }

@@ -2,13 +2,20 @@
 //!
 //! Begin with [`clocks`]; [`scenarios`] and [`checks`] are what most people use every day. The commands' own `--help` has all flags.
 //! The same pages stand as text in `src/guide/`. Each command line, scenario and program in them is tried by the tests.
+//!
+//! Where a page names another, its last line says where that stands among the files, and the line before the page here says where it
+//! is among the documents: the first definition of a name is the one that counts.
 
+#[doc = "[reach]: crate::guide::reach"]
+#[doc = ""]
 #[doc = include_str!("clocks.md")]
 pub mod clocks {}
 
 #[doc = include_str!("pauses.md")]
 pub mod pauses {}
 
+#[doc = "[systems]: crate::guide::systems"]
+#[doc = ""]
 #[doc = include_str!("scenarios.md")]
 pub mod scenarios {}
 
@@ -25,6 +32,8 @@ pub mod shrinking {}
 #[doc = include_str!("watching.md")]
 pub mod watching {}
 
+#[doc = "[checks]: crate::guide::checks"]
+#[doc = ""]
 #[doc = include_str!("testing.md")]
 #[allow(clippy::test_attr_in_doctest, reason = "a test is what is shown")]
 pub mod testing {}
