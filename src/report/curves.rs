@@ -39,6 +39,11 @@ impl Curves {
             lines.iter().map(|line| at.iter().map(|at| Some(before(line, *at)?.ppm)).collect()).collect();
         Curves { at, off, ppm }
     }
+
+    /// Whether a clock ran at another rate than the machine's.
+    pub fn has_rates(&self) -> bool {
+        self.ppm.iter().flatten().flatten().any(|ppm| ppm.abs() > 0.0)
+    }
 }
 
 /// The instants at which a node's clock changed.

@@ -39,6 +39,7 @@ fn writes(lab: &Lab) {
     for shown in made::NODES.iter().chain(&["lost-update: violated", "1.1", "1.2"]) {
         assert!(text.contains(shown), "{shown}");
     }
+    assert!(!text.contains("its rate"), "no clock of it had one of its own");
     let bytes = std::fs::read(&png).expect("it is there");
     let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().expect("it is a PNG");
     let mut pixels = vec![0; reader.output_buffer_size().expect("it fits")];
@@ -135,7 +136,7 @@ fn judged(lab: &Lab) {
     says_the_same(&std::fs::read(&xml).expect("it is there"), &told["checks"]);
 }
 
-/// A node whose clock is stepped and which is frozen, and whose program tells of writes by tokens that go back.
+/// A node whose clock is stepped and drifts, and which is frozen, and whose program tells of writes by tokens that go back.
 const SCENARIO: &str = r#"[scenario]
 name = "reported"
 duration = "900ms"
@@ -158,6 +159,11 @@ at = "600ms"
 node = "storage"
 freeze = { for = "100ms" }
 
+[[timeline]]
+at = "750ms"
+node = "storage"
+drift = { rate = "1000ppm", for = "100ms" }
+
 [checks]
 fencing = true
 stale-read = true
@@ -171,6 +177,10 @@ fn played(lab: &Lab) {
     let told = play().expect_code(1).json();
     says_the_same(&std::fs::read(&xml).expect("it is there"), &told["checks"]);
     shows_clocks(lab, &history);
+    let svg = path("h.svg");
+    lab.falseticker(["report", &history, "--svg", &svg]).expect_code(0);
+    let picture = std::fs::read_to_string(&svg).expect("it is text");
+    assert!(picture.contains("its rate") && picture.contains("1000 ppm"), "{picture}");
     // What would be lost is refused before anything is started.
     std::fs::remove_file(&history).expect("it is there");
     play().expect_code(2).expect_error("there is a file of that name");

@@ -1,10 +1,11 @@
-//! The report as a picture: verdicts, what the clocks were off by, and the rows of the timeline.
+//! The report as a picture: verdicts, what the clocks were off by and their rates, and the rows of the timeline.
 //!
 //! One drawing for all backends of the charting library, with a font that is part of the program: the same history is the same
 //! picture on every machine.
 //!
 //! What must hold: nothing is told by colour alone: lines have dashes and shapes, bars have outlines or none, witnesses have numbers.
 
+mod curves;
 mod draw;
 mod png;
 mod rows;
@@ -40,7 +41,8 @@ const FONT: &str = "falseticker";
 
 /// How wide it is, in pixels.
 const WIDTH: u32 = 1_600;
-const CURVES: u32 = 380;
+const OFFSETS: u32 = 380;
+const RATES: u32 = 240;
 const ROW: u32 = 26;
 const LINE: u32 = 22;
 /// What a chart takes beside its rows: its axis and margins.
@@ -48,8 +50,16 @@ const AROUND: u32 = 70;
 
 /// How large all of it is.
 fn size(report: &Report) -> (u32, u32) {
-    let curves = if report.curves.at.is_empty() { 0 } else { CURVES };
-    (WIDTH, words(report) + curves + rows(report))
+    (WIDTH, words(report) + offsets(report) + rates(report) + rows(report))
+}
+
+fn offsets(report: &Report) -> u32 {
+    if report.curves.at.is_empty() { 0 } else { OFFSETS }
+}
+
+/// Nothing where all clocks run at the machine's rate: what they are off by shows that too.
+fn rates(report: &Report) -> u32 {
+    if report.curves.has_rates() { RATES } else { 0 }
 }
 
 fn rows(report: &Report) -> u32 {
