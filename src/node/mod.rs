@@ -10,6 +10,7 @@ mod choice;
 pub mod dir;
 mod escapes;
 mod evidence;
+mod faults;
 pub mod files;
 mod keeping;
 mod make;
@@ -29,33 +30,29 @@ pub use base_dir::BaseDir;
 pub use choice::Choice;
 pub use dir::NodeDir;
 pub(crate) use evidence::waits_name;
+pub use faults::Applied;
 pub use files::Access;
 pub use keeping::{remove, sweep, sweep_node};
 use make::Chosen;
 pub use make::{Kind, MadeBy};
 pub use name::NodeName;
-pub use pauses::{Frozen as FrozenStatus, Held, Pause};
 pub(crate) use slots::Published;
+pub use status::pauses::{Frozen as FrozenStatus, Held, Pause};
 pub use status::{Status, status};
 pub use wait::{Answer, Asked};
 
-use std::cell::Cell;
 use std::ffi::OsString;
 use std::fs::File;
 use std::process::Command;
 
 use falseticker_page::evidence::{EVIDENCE_SIZE, Evidence};
 use falseticker_page::layout::{PAGE_SIZE, Page};
-use falseticker_page::time::{HostInstant, Span};
+use falseticker_page::time::Span;
 
 use crate::error::{Error, Result};
-use crate::fault::{Clocks, Fault, Suspend};
-use crate::freeze::{self, FreezeReport, Frozen};
 use crate::process::ProcessId;
 use crate::reach;
-use crate::schedule::{Heal, Planned, Tables, What, add_fault, heal, plan_changes};
-use crate::suspend::{self, Suspended};
-use crate::trap;
+use crate::schedule::{Heal, Tables};
 use memory::Mapped;
 
 /// A node.
@@ -82,23 +79,6 @@ pub struct Node {
     evidence: Mapped<Evidence>,
     /// Whether dropping this ends the node.
     owned: bool,
-}
-
-/// A change that was applied.
-#[derive(Clone, Debug)]
-pub struct Applied {
-    /// Its id.
-    pub id: u32,
-    /// What it is, as it is written on the command line.
-    pub what: String,
-    /// The clocks that it touches.
-    pub clocks: Vec<&'static str>,
-    /// When it takes effect.
-    pub at: HostInstant,
-    /// When it ends by itself.
-    pub until: Option<HostInstant>,
-    /// By how much it was published after it was to take effect; zero when in time.
-    pub late_by: Span,
 }
 
 impl Node {
@@ -186,157 +166,6 @@ impl Node {
         command
     }
 
-    /// Puts a clock fault in force, for `lasts` or until it is ended.
-    pub fn fault(&self, fault: impl Into<Fault>, clocks: Clocks, lasts: Option<Span>) -> Result<Applied> {
-        let fault = fault.into();
-        self.check(&fault, clocks, lasts)?;
-        let published = slots::publish(&self.dir, &self.page, &mut |old, captured, from| {
-            add_fault(old, captured, from, &fault, clocks, lasts).map(Some)
-        })?;
-        let published =
-            published.ok_or_else(|| Error::not_applied(fault.describe(), "nothing was published"))?;
-        Ok(Applied::of(&published, fault.describe()))
-    }
-
-    /// Publishes changes that take effect at instants of their own, all at once: they take place whatever becomes of this
-    /// process. What was applied comes back in the same order.
-    pub fn plan(&self, planned: &[Planned]) -> Result<Vec<Applied>> {
-        for planned in planned {
-            if let What::Fault(fault, clocks, lasts) = &planned.what {
-                self.check(fault, *clocks, *lasts)?;
-            }
-        }
-        let mut ids = Vec::new();
-        let published = slots::publish(&self.dir, &self.page, &mut |old, captured, from| {
-            let (tables, new) = plan_changes(old, captured, from, planned)?;
-            ids = new;
-            Ok(Some(tables))
-        })?;
-        let applied = published.iter().flat_map(|published| {
-            ids.iter().filter_map(|id| published.tables.change(*id)).map(Applied::of_change)
-        });
-        Ok(applied.collect())
-    }
-
-    /// Refuses a clock fault that could not be put in force now, and changes nothing: for whoever means to do so later.
-    pub fn check_fault(&self, fault: &Fault, clocks: Clocks, lasts: Option<Span>) -> Result<()> {
-        self.check(fault, clocks, lasts)?;
-        let (_, tables) = slots::read(&self.page)?;
-        let from = crate::host_clock::monotonic().max(tables.from);
-        add_fault(&tables, &capture::capture(), from, fault, clocks, lasts).map(drop)
-    }
-
-    fn check(&self, fault: &Fault, clocks: Clocks, lasts: Option<Span>) -> Result<()> {
-        let attempted = || format!("apply {} to node {}", fault.describe(), self.name());
-        if lasts.is_some_and(|lasts| lasts.as_nanos() <= 0) {
-            return Err(Error::bad_input(attempted(), "--for must be longer than nothing"));
-        }
-        if clocks == Clocks::All && !self.kind.monotonic {
-            return Err(Error::bad_input(
-                attempted(),
-                "its monotonic clocks may not be faulted: waits that began before could not follow",
-            )
-            .remedy("make the node with --monotonic, or leave --clock at wall"));
-        }
-        fault.check(clocks, lasts.is_some())
-    }
-
-    /// Ends all clock faults and cancels what is planned. `None` if there was nothing to end.
-    pub fn heal_clocks(&self, how: Heal) -> Result<Option<Applied>> {
-        let published =
-            slots::publish(&self.dir, &self.page, &mut |old, captured, from| heal(old, captured, from, how))?;
-        Ok(published.map(|published| Applied::of(&published, "heal".to_owned())))
-    }
-
-    /// Ends all faults, thaws included.
-    pub fn heal(&self, how: Heal) -> Result<Option<Applied>> {
-        self.thaw()?;
-        self.heal_clocks(how)
-    }
-
-    /// Freezes all of the node's processes: `Ok` once every one is confirmed stopped. Dropping what comes back
-    /// thaws them, and so does the death of this process; [`Frozen::detach`] leaves them so.
-    pub fn freeze(&self, plan: &freeze::Plan) -> Result<Frozen> {
-        freeze::begin(self.dir.path(), &|| self.members(), plan)
-    }
-
-    /// Refuses a freeze that cannot succeed, so far as that is known beforehand.
-    pub fn check_freeze(&self, how: &freeze::How) -> Result<()> {
-        freeze::check(self.dir.path(), &|| self.members(), how)
-    }
-
-    /// As [`Node::freeze`], once `ready` has returned, which waits for something: the guards are there by then, and nothing
-    /// but the stop itself lies between. If it fails nobody is stopped.
-    pub fn freeze_once(&self, plan: &freeze::Plan, ready: &mut dyn FnMut() -> Result<()>) -> Result<Frozen> {
-        self.check_freeze(&plan.how)?;
-        freeze::begin_when(self.dir.path(), &|| self.members(), plan, &mut || ready().map(|()| plan.end))
-    }
-
-    /// As [`Node::freeze`], once `ready` has done what is to be done just before, and has said when the pause ends and whom it has seen:
-    /// they are stopped first, without another look for members, which takes its time.
-    pub(crate) fn freeze_when(
-        &self,
-        plan: &freeze::Plan,
-        ready: &mut dyn FnMut() -> Result<(freeze::End, Vec<ProcessId>)>,
-    ) -> Result<Frozen> {
-        let seen = Cell::new(None);
-        let members = || seen.take().map_or_else(|| self.members(), Ok);
-        let mut ready = || {
-            let (end, members) = ready()?;
-            seen.set(Some(members));
-            Ok(end)
-        };
-        freeze::begin_when(self.dir.path(), &members, plan, &mut ready)
-    }
-
-    /// Freezes all of the node's processes for a time.
-    pub fn freeze_for(&self, length: Span) -> Result<FreezeReport> {
-        let plan = freeze::Plan { end: freeze::End::After(length), ..freeze::Plan::default() };
-        let frozen = self.freeze(&plan)?;
-        let report = frozen.report().clone();
-        frozen.wait_and_thaw()?;
-        Ok(report)
-    }
-
-    /// Refuses a suspend that cannot succeed, so far as that is known beforehand.
-    pub fn check_suspend(&self, asked: &Suspend) -> Result<()> {
-        suspend::refuse(self, asked)
-    }
-
-    /// Suspends the node as a virtual machine is: its processes are frozen, and its monotonic clock does not count it. `Ok`
-    /// once all stand still. Dropping what comes back wakes them; should this process die, the suspend takes its course.
-    pub fn suspend(&self, asked: &Suspend) -> Result<Suspended<'_>> {
-        suspend::begin(self, asked)
-    }
-
-    /// Resumes what a freeze or a suspend has stopped, disarms a trap and lets go whom it holds; whether there was anything of it.
-    pub fn thaw(&self) -> Result<bool> {
-        suspend::wake_early(&self.dir);
-        let thawed = !freeze::thaw(self.dir.path())?.is_empty();
-        Ok(thawed | !trap::release(&self.dir)?.is_nothing())
-    }
-
-    /// Holds a thread right after it has read its clock; armed when this returns, for as long as what comes back lives.
-    ///
-    /// ```no_run
-    /// use falseticker::trap::Plan;
-    /// use falseticker::{Node, Span};
-    ///
-    /// # fn main() -> falseticker::Result<()> {
-    /// let node = Node::open("leaseholder")?;
-    /// let mut trap = node.trap(&Plan::next_wall_read(Span::from_secs(10)))?;
-    /// if let Some(held) = trap.wait_for_next(Span::from_secs(30)) {
-    ///     println!("thread {} of process {} is held until {:?}", held.tid, held.pid, held.until);
-    ///     // ... and now let somebody else take the lease.
-    /// }
-    /// drop(trap); // lets it go
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn trap(&self, plan: &trap::Plan) -> Result<trap::Armed> {
-        trap::arm(self, plan)
-    }
-
     /// Whether anybody would read its clock.
     pub(crate) fn is_anybody_reached(&self) -> Result<bool> {
         Ok(!members::look(self)?.reached.is_empty())
@@ -355,7 +184,6 @@ impl Node {
         })
     }
 
-    /// Notes who is the parent of one of the node's first processes, and of what that leaves behind; `looks_after` if
     /// Writes down by which means a first process is to be reached.
     pub(crate) fn note_choice(&self, root: ProcessId, choice: &reach::Choice) -> Result<()> {
         make::change_record(&self.dir, |record| {
@@ -364,6 +192,7 @@ impl Node {
         })
     }
 
+    /// Notes who is the parent of one of the node's first processes, and of what that leaves behind; `looks_after` if
     /// the node stays while that keeper lives.
     pub(crate) fn add_keeper(&self, keeper: ProcessId, looks_after: bool) -> Result<()> {
         make::change_record(&self.dir, |record| {
@@ -446,37 +275,6 @@ impl Drop for Node {
             if let Err(why) = healed.and_then(|()| self.dir.clone().remove().map(drop)) {
                 tracing::warn!("node {} was not ended: {why}", self.name());
             }
-        }
-    }
-}
-
-impl Applied {
-    /// What a planned change's record says.
-    fn of_change(change: &falseticker_page::change::Change) -> Self {
-        let what = Fault::of_change(change).map_or_else(|| "heal".to_owned(), |fault| fault.describe());
-        Applied {
-            id: change.id,
-            what,
-            clocks: status::clock_names(change.clocks),
-            at: change.at,
-            until: (change.until != HostInstant::MAX).then_some(change.until),
-            late_by: Span::ZERO,
-        }
-    }
-
-    fn of(published: &slots::Published, what: String) -> Self {
-        let of_now = |change: &&falseticker_page::change::Change| {
-            change.at == published.at && change.kind != falseticker_page::change::Kind::End
-        };
-        let change = published.tables.changes.iter().rev().find(of_now);
-        let until = change.map(|change| change.until).filter(|until| *until != HostInstant::MAX);
-        Applied {
-            id: change.map_or(0, |change| change.id),
-            what,
-            clocks: change.map(|change| status::clock_names(change.clocks)).unwrap_or_default(),
-            at: published.at,
-            until,
-            late_by: published.late_by,
         }
     }
 }

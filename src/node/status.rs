@@ -16,7 +16,6 @@ use serde::Serialize;
 use super::capture::capture;
 use super::make::{Chosen, read_record};
 use super::members::look;
-use super::pauses::{Frozen, Pause, Pauses};
 use super::slots;
 use super::{MadeBy, Node};
 use crate::error::Result;
@@ -27,8 +26,10 @@ use crate::schedule::{Captured, Tables};
 use crate::trap::{self, TrapStatus};
 use crate::units::{format_instant, format_span};
 
+pub(super) mod pauses;
 mod processes;
 
+use pauses::{Frozen, Pause, Pauses};
 pub use processes::{Escaped, Mark, ProcessStatus};
 use processes::{not_reached, processes};
 

@@ -7,7 +7,7 @@ use falseticker_page::change::{Change, Kind};
 use falseticker_page::time::{HostInstant, Span};
 
 use super::evidence::read_under;
-use super::pauses::Pauses;
+use super::status::pauses::Pauses;
 use super::{Applied, Node, members};
 use crate::error::Result;
 use crate::host_clock;

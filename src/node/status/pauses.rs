@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::Node;
 use crate::error::Result;
 use crate::freeze::{self, Means, Record};
+use crate::node::Node;
 use crate::process::ProcessId;
 use crate::{HostInstant, Span};
 
@@ -70,23 +70,23 @@ pub struct Held {
 }
 
 /// The pauses of a node, in force and over.
-pub(super) struct Pauses {
+pub(in crate::node) struct Pauses {
     records: Vec<Record>,
     last: Option<Record>,
 }
 
 impl Pauses {
-    pub(super) fn of(node: &Node) -> Result<Self> {
+    pub(in crate::node) fn of(node: &Node) -> Result<Self> {
         Ok(Pauses { records: freeze::records(node.dir.path())?, last: freeze::last(node.dir.path())? })
     }
 
     /// Whether a process as a whole is held.
-    pub(super) fn hold(&self, id: ProcessId) -> bool {
+    pub(in crate::node) fn hold(&self, id: ProcessId) -> bool {
         let whole = self.records.iter().filter(|record| record.means != Means::Thread);
         whole.flat_map(|record| &record.held).any(|held| held.id == id)
     }
 
-    pub(super) fn in_force(&self) -> Option<Frozen> {
+    pub(in crate::node) fn in_force(&self) -> Option<Frozen> {
         let pauses: Vec<Pause> = self.records.iter().map(pause).collect();
         let pids = |record: &Record| record.processes.iter().map(|id| id.pid).collect::<Vec<_>>();
         let mut all: Vec<i32> = self.records.iter().flat_map(pids).collect();
@@ -102,7 +102,7 @@ impl Pauses {
         })
     }
 
-    pub(super) fn last(&self) -> Option<Pause> {
+    pub(in crate::node) fn last(&self) -> Option<Pause> {
         self.last.as_ref().map(pause)
     }
 }

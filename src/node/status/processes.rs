@@ -9,11 +9,11 @@ use nix::errno::Errno;
 use serde::Serialize;
 
 use super::ChangeStatus;
+use super::pauses::Pauses;
 use crate::node::Node;
 use crate::node::escapes;
 use crate::node::evidence::{Detour, Reached, read_under, waits_name};
 use crate::node::members::Members;
-use crate::node::pauses::Pauses;
 use crate::process::{Process, ProcessId, Stillness, cmdline, stillness};
 use crate::reach::elf::{Kind, Libc};
 use crate::reach::means::Gap;
