@@ -295,9 +295,7 @@ fn slow_listener(lab: &Lab) {
     assert!(over.elapsed() < Duration::from_secs(8), "it waited for its listener, who has 10 s");
     listener.signal(Signal::SIGCONT);
     assert_eq!(listener.end(), 3);
-    // What it has written is read by a thread of this process.
-    let transcript = listener.transcript();
-    eventually("it says why it has ended", || transcript.report().contains("has ended").then_some(()));
+    listener.expect_said("has ended");
 }
 
 fn slow_reader(lab: &Lab) {

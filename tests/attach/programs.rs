@@ -74,8 +74,7 @@ fn redis(lab: &Lab) {
     });
     assert!(!load.has_ended(), "the load has ended: {}", load.transcript().report());
     load.signal(Signal::SIGKILL);
-    load.end();
-    let report = load.transcript().report();
+    let report = load.whole();
     assert!(!report.contains("rror"), "{report}");
     let stats = cli(&["info", "stats"]);
     let served = stats.stdout.lines().find_map(|line| line.strip_prefix("total_commands_processed:"));

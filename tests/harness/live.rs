@@ -5,6 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
@@ -37,6 +38,8 @@ pub struct Live {
     stdin: Option<ChildStdin>,
     lines: Receiver<String>,
     transcript: Arc<Transcript>,
+    /// What reads its output and its errors, until nobody has them open any more.
+    pumps: [JoinHandle<()>; 2],
     ended: Option<i32>,
 }
 
@@ -55,15 +58,15 @@ impl Live {
             ended: Mutex::default(),
         });
         let out = Arc::clone(&transcript);
-        std::thread::spawn(move || {
+        let outputs = std::thread::spawn(move || {
             pump(stdout, |line| {
                 append(&out.stdout, line);
                 let _ = send.send(line.to_owned());
             })
         });
         let err = Arc::clone(&transcript);
-        std::thread::spawn(move || pump(stderr, |line| append(&err.stderr, line)));
-        Live { stdin: child.stdin.take(), child, lines, transcript, ended: None }
+        let errors = std::thread::spawn(move || pump(stderr, |line| append(&err.stderr, line)));
+        Live { stdin: child.stdin.take(), child, lines, transcript, pumps: [outputs, errors], ended: None }
     }
 
     pub fn transcript(&self) -> Arc<Transcript> {
@@ -132,6 +135,22 @@ impl Live {
     pub fn end(&mut self) -> i32 {
         eventually("the end of the program", || self.has_ended().then_some(()));
         self.ended.unwrap_or(-1)
+    }
+
+    /// Waits until it has said this, on either stream: what it writes to one is not read before what it writes to the other later.
+    #[track_caller]
+    pub fn expect_said(&self, what: &str) {
+        eventually(what, || self.transcript.report().contains(what).then_some(()));
+    }
+
+    /// All that was said, once it has ended and nobody has its streams any more.
+    #[track_caller]
+    pub fn whole(&mut self) -> String {
+        self.end();
+        eventually("the end of what it says", || {
+            self.pumps.iter().all(JoinHandle::is_finished).then_some(())
+        });
+        self.transcript.report()
     }
 
     /// Closes its standard input.

@@ -201,8 +201,7 @@ fn by_ptrace(lab: &Lab) {
         assert!(is(skew, -HOUR), "{command}: {skew} ns");
     }
     assert_eq!(shell.finish(), 0);
-    let said = shell.transcript().report();
-    assert!(said.contains("followed by ptrace"), "{said}");
+    shell.expect_said("followed by ptrace");
 }
 
 fn nested(lab: &Lab) {

@@ -73,11 +73,7 @@ fn full(lab: &Lab) {
     let limit = format!("--fsize={room}");
     lab.command("prlimit", [limit.as_str(), "--pid", &live.pid().to_string()]).done().expect_code(0);
     assert_eq!(live.end(), 3, "{}", live.transcript().report());
-    assert!(
-        live.transcript().report().contains("what was recorded is kept"),
-        "{}",
-        live.transcript().report()
-    );
+    live.expect_said("what was recorded is kept");
     assert!(undone.exists(), "what the command did is undone");
     let log =
         lab.falseticker(["log", &scene.history.to_string_lossy(), "--all", "--json"]).expect_code(0).json();

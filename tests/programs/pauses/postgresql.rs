@@ -148,6 +148,7 @@ fn whole(lab: &Lab) {
         let limited = match server.limited.line().as_str() {
             "slept" => "finished".to_owned(),
             _ => {
+                server.limited.expect_said("ERROR:");
                 let told = server.limited.transcript().report();
                 told.split_once("ERROR:").map_or(told.clone(), |(_, error)| error.trim().to_owned())
             }
