@@ -21,7 +21,8 @@ fn lease(lab: &Lab) {
     let frozen = super::int(&scene.of("frozen")[0], "confirmed_ns");
     let resumed = super::int(&scene.of("resumed")[0], "first_resumed_ns");
     let fired = scene.of("fired");
-    let elected = super::int(&fired[0], "at_ns");
+    let elected = fired.iter().find(|fired| fired["on"] == "elected leader b").expect("b is elected");
+    let elected = super::int(elected, "at_ns");
     assert!(frozen < elected && elected < resumed, "b leads while a stands still: {fired:?}");
     assert!(scene.of("op").iter().any(|op| op["node"] == "b" && super::int(op, "at_ns") < resumed));
 }
