@@ -1,7 +1,7 @@
 //! Real systems of the examples, judged: what each does on waking, or on a jump, by the checks of its scenario.
 //!
 //! Each verdict is asserted, also those that say that something broke: whoever mends the system will want to know. A witness must
-//! not have been there before the fault. `FALSETICKER_SYSTEM_RUNS` is how often each is played.
+//! not have been there before the fault. `FALSETICKER_SYSTEM_RUNS` is how often each is played; what was played again is printed.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -12,6 +12,9 @@ use serde_json::Value;
 
 use super::{Scene, int};
 use crate::harness::{Lab, Live, count_of, spec};
+
+/// How many more plays a system gets to break what it is known to break.
+const AGAIN: usize = 2;
 
 /// A scenario, and which of its checks are violated. All others hold, and so do the verdicts that come with every scenario.
 struct Example {
@@ -64,36 +67,64 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Plays all of them as often as is asked for.
+/// Plays all of them as often as is asked for. What a system breaks by losing a race it may also win, on a machine that is busy
+/// elsewhere: it gets [`AGAIN`] more plays to break it. A rule that holds does so in all of them.
 fn judge(lab: &Lab, examples: &'static [Example]) {
     // PostgreSQL's own user has to come there.
     let open = std::fs::Permissions::from_mode(0o777);
     std::fs::set_permissions(lab.path(""), open).expect("its mode can be changed");
     let runs = count_of("FALSETICKER_SYSTEM_RUNS", 1);
-    let mut verdicts: BTreeMap<String, usize> = BTreeMap::new();
-    let mut wrong = Vec::new();
+    let mut seen = Seen::default();
     for run in 0..runs {
-        for (example, (scene, code)) in examples.iter().zip(play(lab, examples, run)) {
-            std::fs::remove_dir(nodes(lab, &scene)).expect("no node is left");
-            let judged = scene.of("verdict");
-            let is_judged = |rule: &&str| judged.iter().any(|verdict| verdict["check"] == *rule);
-            if code != i32::from(!example.broken.is_empty()) || !example.broken.iter().all(is_judged) {
-                wrong.push(format!("{}: exit code {code}", example.name));
+        for (example, (scene, code)) in examples.iter().zip(play(lab, examples, &run.to_string())) {
+            let mut missed = seen.take(lab, example, &scene, code);
+            for again in 0..AGAIN {
+                if missed.is_empty() {
+                    break;
+                }
+                eprintln!("{}: {missed:?} not violated; played again", example.name);
+                let (scene, code) =
+                    play(lab, std::slice::from_ref(example), &format!("{run}-{again}")).remove(0);
+                missed = seen.take(lab, example, &scene, code);
             }
-            for verdict in judged {
-                let name = format!("{}, {}: {}", example.name, verdict["check"], verdict["verdict"]);
-                *verdicts.entry(name).or_default() += 1;
-                wrong.extend(is_wrong(example, &scene, &verdict));
-            }
+            seen.wrong
+                .extend(missed.iter().map(|rule| format!("{}: {rule} is never violated", example.name)));
         }
     }
-    let counts: String = verdicts.iter().map(|(verdict, count)| format!("\n  {count} x {verdict}")).collect();
+    let counts: String =
+        seen.verdicts.iter().map(|(verdict, count)| format!("\n  {count} x {verdict}")).collect();
     eprintln!("{runs} run(s) of each:{counts}");
-    assert!(wrong.is_empty(), "in {runs} run(s):{counts}\n{}", wrong.join("\n"));
+    assert!(seen.wrong.is_empty(), "in {runs} run(s):{counts}\n{}", seen.wrong.join("\n"));
+}
+
+/// What came of the plays.
+#[derive(Default)]
+struct Seen {
+    verdicts: BTreeMap<String, usize>,
+    wrong: Vec<String>,
+}
+
+impl Seen {
+    /// Takes a play's verdicts down; which rules the system was to break in it, and has not.
+    fn take(&mut self, lab: &Lab, example: &Example, scene: &Scene<'_>, code: i32) -> Vec<&'static str> {
+        std::fs::remove_dir(nodes(lab, scene)).expect("no node is left");
+        let judged = scene.of("verdict");
+        for verdict in &judged {
+            let name = format!("{}, {}: {}", example.name, verdict["check"], verdict["verdict"]);
+            *self.verdicts.entry(name).or_default() += 1;
+            self.wrong.extend(is_wrong(example, scene, verdict));
+        }
+        let is_violated = |verdict: &Value| verdict["verdict"] == "violated";
+        if code != i32::from(judged.iter().any(is_violated)) {
+            self.wrong.push(format!("{}: exit code {code}", example.name));
+        }
+        let of = |rule: &str| judged.iter().find(|verdict| verdict["check"] == rule);
+        example.broken.iter().copied().filter(|rule| !of(rule).is_some_and(is_violated)).collect()
+    }
 }
 
 /// Plays all of them at once, since they mostly wait: their exit codes.
-fn play<'a>(lab: &'a Lab, examples: &[Example], run: usize) -> Vec<(Scene<'a>, i32)> {
+fn play<'a>(lab: &'a Lab, examples: &[Example], run: &str) -> Vec<(Scene<'a>, i32)> {
     let scenes: Vec<Scene> = examples.iter().map(|example| scene(lab, example, run)).collect();
     let mut live: Vec<Live> = scenes.iter().skip(1).map(|scene| apart(lab, scene).live()).collect();
     let mut codes = vec![apart(lab, &scenes[0]).done().code];
@@ -105,7 +136,7 @@ fn play<'a>(lab: &'a Lab, examples: &[Example], run: usize) -> Vec<(Scene<'a>, i
     scenes.into_iter().zip(codes).map(begun).collect()
 }
 
-fn scene<'a>(lab: &'a Lab, example: &Example, run: usize) -> Scene<'a> {
+fn scene<'a>(lab: &'a Lab, example: &Example, run: &str) -> Scene<'a> {
     let file =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(example.name).with_extension("toml");
     Scene { lab, file, history: lab.path(&format!("{}-{run}.history", example.name)) }
@@ -128,19 +159,20 @@ fn begun(lab: &Lab, scene: &Scene<'_>, code: i32) -> i32 {
     if has_begun { code } else { apart(lab, scene).arg("--overwrite").done().code }
 }
 
-/// Why a verdict is not what it must be, if so.
+/// Why a verdict is not what it may be, if so.
 fn is_wrong(example: &Example, scene: &Scene<'_>, verdict: &Value) -> Option<String> {
     let check = verdict["check"].as_str().expect("a verdict names its check");
     let is_broken = example.broken.contains(&check);
-    let wanted = if is_broken { "violated" } else { "holds" };
-    if verdict["verdict"] != wanted {
-        return Some(format!("{}: {check} must be {wanted}: {verdict}", example.name));
+    match verdict["verdict"].as_str() {
+        Some("holds") => return None,
+        Some("violated") if is_broken => {}
+        _ => return Some(format!("{}: {check} must hold: {verdict}", example.name)),
     }
     let witness = verdict["witness"].as_array().map(Vec::as_slice).unwrap_or_default();
     let done = witness.iter().map(|seen| int(seen, "until_ns")).max();
     // A pause shows once it is over, a jump when it has been read.
     let pauses = scene.of("resumed").into_iter().map(|line| int(&line, "first_resumed_ns"));
     let jumps = scene.of("applied").into_iter().map(|line| int(&line, "at_ns"));
-    let is_shown = !is_broken || pauses.chain(jumps).any(|fault| Some(fault) < done);
+    let is_shown = pauses.chain(jumps).any(|fault| Some(fault) < done);
     (!is_shown).then(|| format!("{}: it was so before the fault: {verdict}", example.name))
 }
