@@ -10,8 +10,12 @@ static uint32_t word, second;
 static struct one_of_many waiter;
 
 static void begin(void) {
+    struct timespec used;
     fflush(stdout);
     alarm(5);
+    /* The first nanosecond of the processor's clocks is over once they show it: not before the kernel has counted something. */
+    do clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    while (!used.tv_sec && used.tv_nsec <= past.tv_nsec);
     errno = 77;
 }
 

@@ -134,6 +134,10 @@ fn as_quick_again(lab: &Lab, libc: &str) {
     drop(trap);
     let after = time(&mut reader);
     eprintln!("20,000 reads: {before} ns before, {armed} ns armed, {after} ns after ({libc})");
-    assert!(after * 4 < before * 5, "20,000 reads took {before} ns before a trap, and {after} ns after it");
+    // By proportion, nearer to what it was than to what a trap makes of it: machines are quicker at one time than at another.
+    assert!(
+        after * after < before * armed,
+        "20,000 reads: {before} ns before, {armed} armed, {after} after it"
+    );
     reader.live.finish();
 }
