@@ -185,7 +185,8 @@ fn held(lab: &Lab, means: Means, kind: Kind) {
     let pid = pid_of(&mut probe);
     let freeze = ["freeze", "a", "--on-read", "wall", "--for", "300ms"];
     let mut trap = lab.command(binary(), freeze).live();
-    lab.status_until("a", "the trap is armed", |status| (!status["trap"].is_null()).then_some(()));
+    // Its own word: `status` shows a trap from the moment on at which readers are being sent there.
+    trap.line_where(|line| line.contains("armed:"));
     let before = mono();
     let read = probe.wall();
     let length = read.mono - before;
