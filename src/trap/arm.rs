@@ -43,7 +43,6 @@ pub fn arm(node: &Node, plan: &Plan) -> Result<Armed> {
         asked: plan.length().unwrap_or(Span::ZERO),
         release: 0,
     };
-    name_controller(&page);
     let until = host_clock::monotonic().saturating_add(AHEAD);
     let id = page.header.trap.arm(&trap, &evidence.traps, until);
     if plan.on == On::Mono {
@@ -52,6 +51,7 @@ pub fn arm(node: &Node, plan: &Plan) -> Result<Armed> {
     // From here on dropping it disarms.
     let armed = Armed::new(Shared::new(node.dir().clone(), page, evidence, id, plan.on)?, *plan, lock)?;
     republish(node.dir(), armed.page())?;
+    name_controller(armed.page());
     Ok(armed)
 }
 
@@ -114,14 +114,21 @@ fn take_lock(dir: &NodeDir, page: &Page, attempted: &str) -> Result<Lock> {
 pub(super) fn disarm_what_is_left(page: &Page) {
     let trap = &page.header.trap;
     trap.disarm(trap.id());
+    trap.by_pid.store(0, Ordering::Relaxed);
     page.header.flags.fetch_and(!FLAG_MONO_TRAP, Ordering::AcqRel);
 }
 
+/// Says whose the trap is, and so that readers are sent by it.
 fn name_controller(page: &Page) {
     let own = ProcessId::own().unwrap_or(ProcessId { pid: 0, start_ticks: 0 });
     let trap = &page.header.trap;
-    trap.by_pid.store(u64::from(own.pid.unsigned_abs()), Ordering::Relaxed);
     trap.by_start.store(own.start_ticks, Ordering::Relaxed);
+    trap.by_pid.store(u64::from(own.pid.unsigned_abs()), Ordering::Release);
+}
+
+/// Whether readers are sent by what is armed: it is armed a moment before.
+pub(super) fn is_in_force(page: &Page) -> bool {
+    page.header.trap.by_pid.load(Ordering::Acquire) != 0
 }
 
 /// Who armed what is armed, if he lives.
