@@ -105,7 +105,7 @@ pub struct TrapCell {
     count: AtomicU32,
     /// The last id that was given.
     last_id: AtomicU32,
-    /// Who armed it: a pid ...
+    /// Who armed it: a pid, 0 until readers are sent by it ...
     pub by_pid: AtomicU64,
     /// ... and when that process started, in ticks since boot.
     pub by_start: AtomicU64,
