@@ -4,13 +4,13 @@ use std::fs::{File, OpenOptions};
 use std::sync::atomic::Ordering;
 
 use falseticker_page::layout::{FLAG_MONO_TRAP, Page, SLOTS};
-use falseticker_page::trap::{On, Trap};
+use falseticker_page::trap::{On, Trap, TrapCell};
 
 use super::armed::{Armed, Shared};
 use super::{AHEAD, Plan};
 use crate::node::{Node, NodeDir, memory, slots};
 use crate::process::{ProcessId, stillness};
-use crate::{Error, Result, Span, host_clock};
+use crate::{Error, HostInstant, Result, Span, host_clock};
 
 /// The byte of the page's file that is locked by who arms: the first after those that stand for slots.
 const LOCKED_BYTE: usize = SLOTS;
@@ -51,7 +51,7 @@ pub fn arm(node: &Node, plan: &Plan) -> Result<Armed> {
     // From here on dropping it disarms.
     let armed = Armed::new(Shared::new(node.dir().clone(), page, evidence, id, plan.on)?, *plan, lock)?;
     republish(node.dir(), armed.page())?;
-    name_controller(armed.page());
+    name_controller(&armed.page().header.trap);
     Ok(armed)
 }
 
@@ -119,16 +119,15 @@ pub(super) fn disarm_what_is_left(page: &Page) {
 }
 
 /// Says whose the trap is, and so that readers are sent by it.
-fn name_controller(page: &Page) {
+pub(super) fn name_controller(trap: &TrapCell) {
     let own = ProcessId::own().unwrap_or(ProcessId { pid: 0, start_ticks: 0 });
-    let trap = &page.header.trap;
     trap.by_start.store(own.start_ticks, Ordering::Relaxed);
     trap.by_pid.store(u64::from(own.pid.unsigned_abs()), Ordering::Release);
 }
 
-/// Whether readers are sent by what is armed: it is armed a moment before.
-pub(super) fn is_in_force(page: &Page) -> bool {
-    page.header.trap.by_pid.load(Ordering::Acquire) != 0
+/// What is armed, once readers are sent by it: it is armed a moment before.
+pub(super) fn in_force(trap: &TrapCell, now: HostInstant) -> Option<Trap> {
+    trap.armed(now).filter(|_| trap.by_pid.load(Ordering::Acquire) != 0)
 }
 
 /// Who armed what is armed, if he lives.

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use falseticker_page::trap::{On, Pick};
 use serde::Serialize;
 
-use super::arm::{Lock, controller, disarm_what_is_left, is_in_force};
+use super::arm::{Lock, controller, disarm_what_is_left, in_force};
 use super::armed::let_go;
 use super::firing::HeldThread;
 use super::{Firing, what};
@@ -51,7 +51,7 @@ pub fn status(node: &Node) -> Option<TrapStatus> {
     clear_what_is_left(node);
     let page = node.page();
     let log = &node.evidence().traps;
-    let trap = page.header.trap.armed(host_clock::monotonic()).filter(|_| is_in_force(page));
+    let trap = in_force(&page.header.trap, host_clock::monotonic());
     let armed = trap.map(|trap| {
         let (reads, fired) = log.counts(trap.id);
         let (nth, chance) = match trap.pick {

@@ -3,10 +3,12 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use falseticker_page::layout::{FLAG_MONO_TRAP, FLAG_MONOTONIC};
-use falseticker_page::trap::TrapCell;
+use falseticker_page::trap::{TrapCell, TrapLog};
 
+use super::arm::{in_force, name_controller};
 use super::armed::flag_mono;
 use super::*;
+use crate::HostInstant;
 
 #[test]
 fn what_cannot_be_meant_is_refused_with_a_remedy() {
@@ -60,4 +62,24 @@ fn who_renews_a_trap_that_was_just_ended_leaves_no_flag_behind() {
     // An id is what it is armed by, and 0 is that of nothing.
     flag_mono(&flags, &trap, 0);
     assert_eq!(flags.load(Ordering::Relaxed), FLAG_MONOTONIC | FLAG_MONO_TRAP);
+}
+
+#[test]
+fn a_trap_is_told_once_readers_are_sent_by_it() {
+    let (cell, log, now) = (TrapCell::default(), Box::<TrapLog>::default(), HostInstant::from_nanos(1));
+    let trap = falseticker_page::trap::Trap {
+        id: 0,
+        on: On::Wall,
+        pick: falseticker_page::trap::Pick::Nth(1),
+        count: 1,
+        hold: Span::from_secs(1),
+        whole_node: false,
+        asked: Span::from_secs(1),
+        release: 0,
+    };
+    cell.arm(&trap, &log, HostInstant::from_nanos(2));
+    assert!(cell.armed(now).is_some() && in_force(&cell, now).is_none());
+    // As the last thing that arming does.
+    name_controller(&cell);
+    assert!(in_force(&cell, now).is_some());
 }

@@ -269,6 +269,19 @@ const fn key(id: u32, index: u32) -> u64 {
     (id as u64) << 32 | index as u64
 }
 
+/// Zeroes, as a new evidence file has them.
+impl Default for TrapLog {
+    fn default() -> Self {
+        TrapLog {
+            tickets: AtomicU64::new(0),
+            fired: AtomicU64::new(0),
+            changed: AtomicU32::new(0),
+            _rest: [0; 11],
+            firings: core::array::from_fn(|_| FiringCell::default()),
+        }
+    }
+}
+
 #[expect(
     clippy::cast_possible_wrap,
     clippy::cast_sign_loss,

@@ -5,15 +5,8 @@ use std::vec::Vec;
 
 use super::*;
 
-/// A log of zeroes, as a new evidence file has it.
 fn log() -> Box<TrapLog> {
-    Box::new(TrapLog {
-        tickets: AtomicU64::new(0),
-        fired: AtomicU64::new(0),
-        changed: AtomicU32::new(0),
-        _rest: [0; 11],
-        firings: core::array::from_fn(|_| FiringCell::default()),
-    })
+    Box::default()
 }
 
 fn trap(on: On, pick: Pick, count: u32) -> Trap {
