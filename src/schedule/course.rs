@@ -67,11 +67,13 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// How `clock` will stand at `from`, if nothing is published before.
-    pub fn at(tables: &Tables, captured: &Captured, clock: Clock, from: HostInstant) -> Self {
-        let state = State::at(tables, captured, clock, from);
+    /// How `clock` will stand when it comes to `from`, if nothing is published before: of what begins or ends there,
+    /// nothing has.
+    pub fn before(tables: &Tables, captured: &Captured, clock: Clock, from: HostInstant) -> Self {
+        let state = State::before(tables, captured, clock, from);
+        let shown = state.line_at(from) - i128::from(from.as_nanos());
         Standing {
-            offset: Span::from_nanos(saturate(state.offset - state.truth)),
+            offset: Span::from_nanos(saturate(shown - state.truth)),
             base_rate: state.base_rate,
             temporary: state.temporary.is_some(),
         }
@@ -80,7 +82,7 @@ impl Standing {
 
 /// Where a clock stands while it is laid out.
 pub(super) struct State {
-    /// The instant up to which it is laid.
+    /// Where the line begins that it is on.
     pub(super) at: HostInstant,
     /// What the line shows at `at`, less `at`.
     pub(super) offset: i128,
@@ -97,10 +99,13 @@ pub(super) struct State {
 }
 
 impl State {
-    /// How the clock stands at `from`, before anything that happens there.
-    pub(super) fn at(tables: &Tables, captured: &Captured, clock: Clock, from: HostInstant) -> Self {
+    /// How the clock stands when it comes to `from`, before anything that happens there. It stays on the line on which
+    /// it is, so that to be laid anew costs it no fraction of a nanosecond.
+    pub(super) fn before(tables: &Tables, captured: &Captured, clock: Clock, from: HostInstant) -> Self {
         let old = tables.schedule(clock);
-        let segment = find(old, from).and_then(|index| old.get(index)).copied().unwrap_or(Segment::TRUE);
+        let just_before = from.saturating_add(Span::from_nanos(-1));
+        let segment =
+            find(old, just_before).and_then(|index| old.get(index)).copied().unwrap_or(Segment::TRUE);
         let then = i128::from(tables.captured.of(clock).as_nanos());
         let now = i128::from(captured.of(clock).as_nanos());
         let truth_moved = now - then;
@@ -111,15 +116,15 @@ impl State {
             _ => Some(Temporary::Slew(segment.rate.saturating_add(segment.base_rate.saturating_neg()))),
         };
         let host_stepped = truth_moved.unsigned_abs() > u128::from(HOST_STEP.unsigned_nanos());
-        let (offset, truth) = if segment.shape == Shape::True {
-            (now, now)
-        } else {
-            let elapsed = i128::from(from.as_nanos()) - i128::from(segment.from.as_nanos());
-            let line = i128::from(segment.offset.as_nanos()) + segment.rate.gained(elapsed);
-            if host_stepped { (line + truth_moved, now) } else { (line, then) }
+        let line = i128::from(segment.offset.as_nanos());
+        let elapsed = i128::from(from.as_nanos()) - i128::from(segment.from.as_nanos());
+        let (at, offset, truth) = match segment.shape {
+            Shape::True => (from, now, now),
+            _ if host_stepped => (from, line + segment.rate.gained(elapsed) + truth_moved, now),
+            _ => (segment.from, line, then),
         };
         State {
-            at: from,
+            at,
             offset,
             base_rate: segment.base_rate,
             temporary,

@@ -111,7 +111,7 @@ pub(super) fn is_temporary(kind: Kind) -> bool {
 /// offsets. `None` if there is nothing to end.
 pub fn heal(old: &Tables, captured: &Captured, from: HostInstant, how: Heal) -> Result<Option<Tables>> {
     let needs = |clock: &Clock| {
-        let standing = Standing::at(old, captured, *clock, from);
+        let standing = Standing::before(old, captured, *clock, from);
         let planned = old.schedule(*clock).iter().any(|segment| segment.from >= from);
         let off = *clock == Clock::Wall && standing.offset != Span::ZERO;
         planned || off || standing.temporary || standing.base_rate != Rate::TRUE
@@ -125,7 +125,7 @@ pub fn heal(old: &Tables, captured: &Captured, from: HostInstant, how: Heal) -> 
         let over = change.until < from || change.kind == Kind::End && change.at < from;
         change.cancelled |= !over;
     }
-    let (figures, until) = way_home(Standing::at(old, captured, Clock::Wall, from).offset, from, how);
+    let (figures, until) = way_home(Standing::before(old, captured, Clock::Wall, from).offset, from, how);
     push(&mut new, Kind::Heal, clocks, from, until, figures);
     lay(&mut new, captured, from)?;
     Ok(Some(new))

@@ -13,6 +13,7 @@
 //! 5. A temporary fault (slew, stall, strobe, suspend) ends when the next one begins; ended, it leaves the clock where it is.
 //! 6. A clock with nothing left of any fault is the host's own again.
 //! 7. A heal ends whatever began before it, also one that is planned: what would have ended later ends there.
+//! 8. What happens at the very instant from which a clock is laid anew happens once; and to be laid anew moves no clock.
 
 use falseticker_page::change::{Change, Kind};
 use falseticker_page::layout::{Clock, SEGMENTS};
@@ -41,7 +42,7 @@ pub struct Compiled {
 /// Lays `clock` anew from `from` on, by the changes of `tables`.
 pub fn compile(tables: &Tables, captured: &Captured, clock: Clock, from: HostInstant) -> Result<Compiled> {
     let old = tables.schedule(clock);
-    let mut state = State::at(tables, captured, clock, from);
+    let mut state = State::before(tables, captured, clock, from);
     let mut segments = kept(old, from);
     segments.extend(state.follow_host());
     let mut set_by: Vec<(u32, Span)> = Vec::new();
@@ -204,15 +205,19 @@ fn temporaries(changes: &[&Change], clock: Clock, from: HostInstant, all: &mut V
     faults.sort_by_key(|fault| (fault.at, fault.id));
     for (index, fault) in faults.iter().enumerate() {
         let replaced_at = faults.get(index + 1).map_or(HostInstant::MAX, |next| next.at);
-        if fault.at >= from {
+        // A slew may be there at once, and a suspend be ended as it begins: these only end.
+        if fault.at >= from && fault.at < fault.until {
             all.push(Happening { at: fault.at, change: fault.id, what: What::Begin(temporary(fault)) });
         }
-        if fault.until < replaced_at && fault.until >= from {
-            all.push(Happening {
-                at: fault.until,
-                change: fault.partner,
-                what: What::End { leaves: leaves(fault, clock) },
-            });
+        if fault.until < from || fault.until == HostInstant::MAX {
+            continue;
+        }
+        let (at, change, leaves) = (fault.until, fault.partner, leaves(fault, clock));
+        if at <= replaced_at {
+            all.push(Happening { at, change, what: What::End { leaves } });
+        } else if fault.kind == Kind::CalledOff {
+            // Called off after it was over: another runs by now, and what was lost comes back all the same.
+            all.push(Happening { at, change, what: What::Step(leaves.unwrap_or(Span::ZERO)) });
         }
     }
 }

@@ -72,9 +72,10 @@ impl Node {
     /// How many nanoseconds a clock is off at an instant.
     fn off(&self, clock: Clock, when: f64) -> i64 {
         let shown = value(self.tables.schedule(clock), at(when)).unwrap();
-        let segment = super::Standing::at(&self.tables, &self.host, clock, at(when));
         if self.is_true(clock, when) {
-            assert_eq!(segment.offset, Span::ZERO);
+            let just_after = at(when).saturating_add(Span::from_nanos(1));
+            let standing = super::Standing::before(&self.tables, &self.host, clock, just_after);
+            assert_eq!(standing.offset, Span::ZERO);
             return 0;
         }
         shown.as_nanos() - at(when).as_nanos() - self.host.of(clock).as_nanos()

@@ -183,6 +183,22 @@ fn called_off_it_leaves_every_clock_on_its_old_course() {
 }
 
 #[test]
+fn called_off_while_another_runs_it_gives_back_what_was_lost() {
+    let node =
+        Node::new().suspend(1_000, 5, WallAfter::Stale).fault(7_000, Stall, Clocks::Wall).call_off(8_000, 1);
+    assert_eq!(node.ahead(7_500), [-5_500, -5_000, 0]);
+    assert_eq!(node.ahead(8_000), [-1_000, 0, 0]);
+    assert_eq!(node.ahead(9_000), [-2_000, 0, 0]);
+}
+
+#[test]
+fn woken_as_it_begins_it_stops_no_clock() {
+    let node = Node::new().suspend(1_000, 5, BY_STEP).wake(1_000);
+    assert_eq!(node.ahead(2_000), [0, 0, 0]);
+    assert_eq!(node.ahead(9_000), [0, 0, 0]);
+}
+
+#[test]
 fn a_heal_during_it_ends_it_for_good() {
     let node = Node::new().suspend(1_000, 5, BY_STEP);
     let healed = Node(heal(&node.0, &captured(), at(3_000), Heal::Step).unwrap().unwrap());

@@ -12,6 +12,8 @@ enum Given {
 
 fn given() -> impl Strategy<Value = Given> {
     let nanos = -5_000_000_000_i64..5_000_000_000;
+    // Half of them end at the very instants at which others begin.
+    let millis = || prop_oneof![1_i64..9_000, (1_i64..36).prop_map(|quarters| 250 * quarters)];
     let fault = prop_oneof![
         nanos
             .clone()
@@ -19,7 +21,7 @@ fn given() -> impl Strategy<Value = Given> {
             .prop_map(|by| Fault::from(Jump { by: Span::from_nanos(by) })),
         nanos.prop_map(|by| Fault::from(Set { to: NodeInstant::from_nanos(WALL + by) })),
         (-200_i64..200).prop_map(|ppt| Fault::from(Drift { rate: Rate::from_parts(ppt * (1 << 22)) })),
-        (1_i64..3_000)
+        millis()
             .prop_map(|ms| Fault::from(Slew::new(Span::from_millis(ms), Rate::from_parts(1 << 30)).unwrap())),
         Just(Fault::from(Stall)),
         (1_i64..500).prop_map(|ms| Fault::from(Strobe {
@@ -27,7 +29,7 @@ fn given() -> impl Strategy<Value = Given> {
             period: Span::from_millis(2 * ms)
         })),
     ];
-    let lasts = prop::option::of((1_i64..9_000).prop_map(Span::from_millis));
+    let lasts = prop::option::of(millis().prop_map(Span::from_millis));
     prop_oneof![6 => (fault, lasts).prop_map(|(fault, lasts)| Given::Fault(fault, lasts)), 1 => Just(Given::Heal)]
 }
 
@@ -71,8 +73,9 @@ proptest! {
         let when: Vec<f64> = (1..=given.len()).map(|second| second as f64).collect();
         let (ahead, then) = (all_at_once(&when, &given), one_by_one(&when, &given));
         // In the second after each of them, where the others cannot have begun: what the clock shows there is final.
-        for quarter in 4..(4 * given.len() + 48) {
-            let moment = f64::from(u32::try_from(quarter).unwrap()) / 4.0 + 0.0621;
+        for moment in 8..(8 * given.len() + 96) {
+            let (quarter, after) = (moment / 2, if moment % 2 == 0 { 0.0 } else { 0.0621 });
+            let moment = f64::from(u32::try_from(quarter).unwrap()) / 4.0 + after;
             let last = when.iter().filter(|when| **when <= moment).count();
             let then = one_by_one(&when[..last], &given[..last]);
             prop_assert_eq!(ahead.wall(moment), then.wall(moment), "at {} of {:?}", moment, &given);
@@ -80,6 +83,36 @@ proptest! {
         prop_assert_eq!(ahead.tables.changes.len() >= given.len(), true);
         drop(then);
     }
+}
+
+#[test]
+fn a_fault_that_begins_as_another_ends_does_not_end_it_twice() {
+    let node = Node::new().with_for(1.0, jump("-1h"), "1s").with(2.0, drift("2x"));
+    assert_eq!(node.wall(2.0), 0);
+    assert_eq!(node.wall(3.0), SECOND);
+    let node = Node::new().with_for(1.0, jump("-1h"), "1s").healed(2.0, Heal::Step);
+    assert!(node.is_true(Clock::Wall, 2.0));
+}
+
+#[test]
+fn a_slew_by_less_than_its_rate_gains_in_a_nanosecond_is_over_at_once() {
+    let node = Node::new().with(1.0, slew("1ns", "3x"));
+    assert_eq!(node.wall(1.0), 1);
+    assert_eq!(node.wall(3.0), 1);
+    let node = Node::new().with(1.0, Stall).with(2.0, slew("1ns", "3x"));
+    assert_eq!(node.wall(3.0), 1 - SECOND, "it has ended the stall");
+}
+
+#[test]
+fn a_slew_that_is_there_as_the_next_begins_went_its_whole_way() {
+    let node = Node::new().with(1.0, slew("-1s", "75%"));
+    let there = node.tables.changes[0].until;
+    let node = Node {
+        tables: add_fault(&node.tables, &node.host, there, &Stall.into(), Clocks::Wall, None).unwrap(),
+        ..node
+    };
+    let shown = value(node.tables.schedule(Clock::Wall), there).unwrap();
+    assert_eq!(shown.as_nanos() - there.as_nanos() - WALL, -SECOND);
 }
 
 #[test]
@@ -121,4 +154,27 @@ fn what_a_page_cannot_remember_and_what_is_over_is_refused() {
     assert!(planned(&many[..512]).is_ok());
     assert!(planned(&many).unwrap_err().help().is_some());
     assert!(planned(&[Planned { at: at(0.9), what: What::Heal }]).unwrap_err().help().is_some());
+}
+
+proptest! {
+    #[test]
+    fn to_lay_a_clock_anew_changes_nothing(
+        given in prop::collection::vec(given(), 1..8),
+        edge in any::<prop::sample::Index>(),
+        beside in -1_i64..=1,
+    ) {
+        let when: Vec<f64> = (1..=given.len()).map(|second| second as f64).collect();
+        let node = all_at_once(&when, &given);
+        for clock in Clock::ALL {
+            let laid = node.tables.schedule(clock);
+            let from = edge.get(laid).from.max(at(0.5)).saturating_add(Span::from_nanos(beside));
+            let anew = super::super::plan::compile(&node.tables, &node.host, clock, from).unwrap().segments;
+            let edges = laid.iter().map(|segment| segment.from);
+            for moment in edges.flat_map(|edge| [edge, edge.saturating_add(Span::from_nanos(-1))]) {
+                if moment >= from {
+                    prop_assert_eq!(value(laid, moment), value(anew.as_slice(), moment), "{:?} at {:?}, anew from {:?}", clock, moment, from);
+                }
+            }
+        }
+    }
 }
