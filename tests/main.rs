@@ -4,6 +4,8 @@
 //! it; where the variable `CI` is set it fails. A test that fails prints every command that it gave, what came of it, and what
 //! `falseticker status --json` says. Counts come from variables (`FALSETICKER_KILLS`), and are printed.
 //! With `--nocapture` the table of waits is printed too.
+//!
+//! Most of a trial is waiting, so three of them run at once on two cores; `--test-threads` says otherwise.
 
 mod armed;
 mod attach;
@@ -57,7 +59,10 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(programs::TICKER) {
         return programs::tick();
     }
-    let arguments = libtest_mimic::Arguments::from_args();
+    let mut arguments = libtest_mimic::Arguments::from_args();
+    if let Ok(cores) = std::thread::available_parallelism() {
+        arguments.test_threads.get_or_insert(cores.get() + cores.get().div_ceil(2));
+    }
     harness::catch_panics();
     harness::default_signals();
     harness::own_group();
