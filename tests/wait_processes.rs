@@ -50,6 +50,10 @@ pub fn trials() -> Vec<Trial> {
                 .shown_by(move |lab| every_wait(lab, libc, "strict")),
         );
         trials.push(
+            of("all but waiting may be forbidden at once after the first wait, before the helper has run")
+                .shown_by(move |lab| forbids_at_once(lab, libc)),
+        );
+        trials.push(
             of("in a chroot without /proc every wait follows a jump")
                 .shown_by(move |lab| every_wait(lab, libc, "chroot")),
         );
@@ -133,6 +137,12 @@ fn unshares(lab: &Lab, libc: &str) {
     assert_eq!(under.text(), format!("{first} 1"), "the helper is one task, from the first wait on");
 }
 
+fn names_of_threads(pid: &serde_json::Value) -> Vec<String> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
+    let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm"));
+    tasks.flatten().flat_map(name).map(|name| name.trim_end().to_owned()).collect()
+}
+
 /// The waits of `wait_follow` in a mode go on through a jump back and end with a jump past their deadlines; `expected` is what
 /// status says of how they follow.
 fn follow(lab: &Lab, libc: &str, words: &[&str], expected: [&str; 2]) {
@@ -145,6 +155,10 @@ fn follow(lab: &Lab, libc: &str, words: &[&str], expected: [&str; 2]) {
     let process = &status["processes"][0];
     let says = ["waits", "waits_refused"].map(|key| process[key].as_str().unwrap_or_default());
     assert_eq!(says, expected, "{status}");
+    let (helpers, others): (Vec<_>, Vec<_>) =
+        names_of_threads(&process["pid"]).into_iter().partition(|name| name == "falseticker");
+    assert_eq!(helpers.len(), usize::from(expected[0] == "kicked"));
+    assert!(others.iter().all(|name| name.starts_with("wait_follow")), "{others:?}");
     lab.fault(&["jump", "a", "-1h"]);
     let at = lab.fault(&["jump", "a", "+3h"]);
     let mut ends = Vec::new();
@@ -174,6 +188,13 @@ fn follow(lab: &Lab, libc: &str, words: &[&str], expected: [&str; 2]) {
     // The machine may be busy with others; half of them are not all unlucky.
     assert!(median < 60 * MILLISECOND, "{late:?}");
     assert_eq!(live.end(), 0);
+}
+
+fn forbids_at_once(lab: &Lab, libc: &str) {
+    let program = lab.target("wait_follow").of(libc).path();
+    let words = [program.as_os_str(), "at-once".as_ref()];
+    lab.bare(words).expect_code(0);
+    lab.run("a", &[], words).done().expect_code(0);
 }
 
 fn refused(lab: &Lab, libc: &str) {

@@ -50,11 +50,22 @@ pub fn with_signals_blocked<R>(with: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Names the calling thread.
-pub fn name(to: &CStr) {
+/// Runs `with` while this thread has another name, which a thread made meanwhile keeps. Where it may not ask for its own, it keeps that.
+pub fn with_name<R>(name: &CStr, with: impl FnOnce() -> R) -> R {
     const PR_SET_NAME: usize = 15;
-    // SAFETY: the kernel reads the live name.
-    let _ = unsafe { syscall2(nr::PRCTL, PR_SET_NAME, to.as_ptr() as usize) };
+    const PR_GET_NAME: usize = 16;
+    let mut before = [0_u8; 16];
+    // SAFETY: the kernel writes 16 bytes to the live array, or reads up to 16 of a live name that ends in a zero.
+    let prctl = |what, name: *const u8| unsafe { syscall2(nr::PRCTL, what, name as usize) };
+    let known = prctl(PR_GET_NAME, before.as_mut_ptr()) == 0;
+    if known {
+        prctl(PR_SET_NAME, name.as_ptr().cast());
+    }
+    let result = with();
+    if known {
+        prctl(PR_SET_NAME, before.as_ptr());
+    }
+    result
 }
 
 /// Lets others run.

@@ -1,7 +1,7 @@
 //! The helper: one thread a process, made at its first wait with a deadline, that sleeps until the schedule changes.
 //!
-//! It makes two system calls, futex wait and futex wake: no file is opened, so that no sandbox set up later is in its way, no
-//! descriptor of the program's is taken, and /proc is not needed.
+//! For waits it makes two system calls, futex wait and futex wake: no file is opened, so that no sandbox set up later is in its
+//! way, no descriptor of the program's is taken, and /proc is not needed.
 //!
 //! What must hold:
 //! 1. It is no thread of libc's: it uses nothing of libc, its local storage is a page of zeros, all signals are blocked in it.
@@ -86,12 +86,14 @@ fn spawn() -> Result<(), i32> {
     sys::drop_on_fork(at, size_of::<Memory>());
     let memory = at as *mut Memory;
     // SAFETY: a new mapping, of which the thread is the only user; its addresses are taken, nothing else.
-    let made = sys::thread::with_signals_blocked(|| unsafe {
+    let begin = || unsafe {
         let local = (&raw mut (*memory).local) as usize;
         let [parent_id, child_id] = [0, 1].map(|index| (&raw mut (*memory).ids[index]).cast::<u32>());
         let stack = (&raw mut (*memory).stack) as usize + size_of_val(&(*memory).stack);
         thread::spawn(FLAGS, stack & !15, parent_id, child_id, local, run)
-    });
+    };
+    // It is born with its name: by the time it runs, a sandbox may have taken the call for that from the process.
+    let made = sys::thread::with_signals_blocked(|| sys::thread::with_name(c"falseticker", begin));
     if made < 0 {
         // SAFETY: no thread has begun there.
         let _ = unsafe { sys::munmap(at, size_of::<Memory>()) };
@@ -106,7 +108,6 @@ const AGAIN_AFTER: [i64; 4] = [2_000_000, 8_000_000, 40_000_000, 150_000_000];
 const SECOND: i64 = 1_000_000_000;
 
 extern "C" fn run() -> ! {
-    sys::thread::name(c"falseticker");
     let mut met = Met::new();
     loop {
         if let Some(page) = STATE.page() {
