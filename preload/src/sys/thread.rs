@@ -50,7 +50,8 @@ pub fn with_signals_blocked<R>(with: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Runs `with` while this thread has another name, which a thread made meanwhile keeps. Where it may not ask for its own, it keeps that.
+/// Runs `with` while this thread has another name, which a thread made meanwhile keeps. Where it may not ask for its own name, it
+/// keeps that.
 pub fn with_name<R>(name: &CStr, with: impl FnOnce() -> R) -> R {
     const PR_SET_NAME: usize = 15;
     const PR_GET_NAME: usize = 16;
