@@ -62,8 +62,7 @@ impl Refusal {
 
     /// The reason that a published word stands for; `None` for what no version has written.
     pub const fn from_code(code: u32) -> Option<Self> {
-        #[allow(clippy::cast_possible_wrap, reason = "24 bits fit")]
-        let errno = (code >> 8) as i32;
+        let errno = (code >> 8).cast_signed();
         Some(match code & 0xff {
             1 => Self::NoVdso,
             2 => Self::Replaced,
