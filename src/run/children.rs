@@ -37,18 +37,26 @@ impl<'a> Children<'a> {
     /// now and `flags` say not to wait.
     pub fn next(&self, flags: i32) -> Result<(i32, i32), Errno> {
         loop {
-            if let Some((pid, status)) = self.collected.take() {
-                self.told.set(pid);
-                return Ok((pid, status));
+            if let Some(told) = self.told() {
+                return Ok(told);
             }
-            match peek(flags | libc::WNOHANG)? {
+            match peek(flags | libc::WNOHANG) {
+                // The last may have been collected between the two looks.
+                Err(errno) => return self.told().ok_or(errno),
                 // Other children's changes may stand behind this one.
-                Peeked::Traced => self.wait(Some(WHILE_TRACED)),
-                Peeked::Nothing if flags & libc::WNOHANG == 0 => self.wait(None),
-                Peeked::Nothing => return Ok((0, 0)),
-                Peeked::Changed(pid, status) => return Ok((pid, status)),
+                Ok(Peeked::Traced) => self.wait(Some(WHILE_TRACED)),
+                Ok(Peeked::Nothing) if flags & libc::WNOHANG == 0 => self.wait(None),
+                Ok(Peeked::Nothing) => return Ok((0, 0)),
+                Ok(Peeked::Changed(pid, status)) => return Ok((pid, status)),
             }
         }
+    }
+
+    /// What has been collected already.
+    fn told(&self) -> Option<(i32, i32)> {
+        let (pid, status) = self.collected.take()?;
+        self.told.set(pid);
+        Some((pid, status))
     }
 
     /// Collects a change that [`Children::next`] has told, if it is still to be had.

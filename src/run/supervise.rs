@@ -222,7 +222,10 @@ impl<'a> Supervisor<'a> {
                 Ok(Some(status)) => self.change(status)?,
                 Ok(None) => break,
                 Err(_) => {
-                    // Not a child any more: it has ended, and that was told before or is lost.
+                    // Not a child any more: it has ended, and that was told before, meanwhile, or is lost.
+                    if let Some(status) = self.launched.spare.collected(pid) {
+                        self.change(status)?;
+                    }
                     self.over = true;
                     break;
                 }

@@ -7,7 +7,7 @@
 //! what is traced here. Where a filter can be it is not done.
 
 use super::super::implant;
-use super::super::trace::{News, Stopped, event_message, news_of_any};
+use super::super::trace::{News, Stopped, event_message};
 use super::{Charge, one};
 use crate::process::ProcessId;
 use crate::raw;
@@ -20,14 +20,14 @@ pub(crate) const OPTIONS: i32 = libc::PTRACE_O_TRACEEXEC
 
 /// Follows whatever the calling thread traces, with [`OPTIONS`], until nothing is left of it.
 pub(crate) fn follow(charge: &Charge) {
-    follow_each(charge, || news_of_any().ok().flatten());
+    follow_each(charge, || charge.collected.next_of_traced());
 }
 
 /// The same, of the news that `next` waits for.
 pub(crate) fn follow_each(charge: &Charge, mut next: impl FnMut() -> Option<(i32, News, i32)>) {
     while let Some((tid, news, status)) = next() {
         match news {
-            News::Ended => charge.collected.push(tid, status),
+            News::Ended => {}
             News::Stopped { event: libc::PTRACE_EVENT_EXEC, .. } => {
                 if let Ok(mut stopped) = Stopped::at_event(tid, tid, OPTIONS) {
                     one::begun(&mut stopped, tid, charge);

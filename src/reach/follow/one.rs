@@ -35,7 +35,7 @@ pub(super) fn follow(notice: Notice, listener: BorrowedFd<'_>, charge: &Charge) 
     }
     notice.go_on(listener);
     let _ = raw::ptrace(libc::PTRACE_INTERRUPT, notice.tid, 0);
-    while let Ok(Some((tid, news, status))) = news_of_any() {
+    while let Some((tid, news, _)) = charge.collected.next_of_traced() {
         match news {
             News::Stopped { event: libc::PTRACE_EVENT_EXEC, .. } => {
                 match Stopped::at_event(tid, tid, OPTIONS) {
@@ -64,7 +64,7 @@ pub(super) fn follow(notice: Notice, listener: BorrowedFd<'_>, charge: &Charge) 
             News::Stopped { .. } => {
                 let _ = raw::ptrace(libc::PTRACE_CONT, tid, 0);
             }
-            News::Ended => return charge.collected.push(tid, status),
+            News::Ended => return,
         }
     }
 }

@@ -33,7 +33,7 @@ pub(crate) use admit::{admit, not_permitted, refuse_traced};
 pub(crate) use calls::{Calls, filters_of};
 pub(crate) use memory::{Memory, View};
 pub(crate) use process::{Stop, StoppedProcess};
-pub(crate) use request::{News, event_message, news_of_any};
+pub(crate) use request::{News, await_news, event_message, news_now, news_of_any};
 pub(crate) use stopped::Stopped;
 pub(crate) use vdso::Vdso;
 

@@ -52,15 +52,39 @@ pub(super) fn news(tid: i32) -> Result<Option<News>> {
 /// Waits for the next news of whatever thread this one traces, and of no other: whose, what, and the raw status. `None` once
 /// it traces none.
 pub(crate) fn news_of_any() -> Result<Option<(i32, News, i32)>> {
+    take_news(0)
+}
+
+/// The same, if there is some now.
+pub(crate) fn news_now() -> Result<Option<(i32, News, i32)>> {
+    take_news(libc::WNOHANG)
+}
+
+fn take_news(flags: i32) -> Result<Option<(i32, News, i32)>> {
     let mut status = 0;
-    let options = libc::__WALL | libc::__WNOTHREAD;
+    let options = libc::__WALL | libc::__WNOTHREAD | flags;
     let args = [usize::MAX, &raw mut status as usize, usize_of(options), 0, 0, 0];
     loop {
         // SAFETY: a live word for the status; no record of usage is asked for.
         return match unsafe { raw::syscall(libc::SYS_wait4, args) } {
+            Ok(0) | Err(Errno::ECHILD) => Ok(None),
             Ok(tid) => Ok(i32::try_from(tid).ok().map(|tid| (tid, News::of(status), status))),
             Err(Errno::EINTR) => continue,
-            Err(Errno::ECHILD) => Ok(None),
+            Err(errno) => Err(errno),
+        };
+    }
+}
+
+/// Waits until there is news of whatever this thread traces, and takes none; false once it traces nothing.
+pub(crate) fn await_news() -> Result<bool> {
+    let options = libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT | libc::__WALL | libc::__WNOTHREAD;
+    let args = [usize_of(libc::P_ALL.cast_signed()), 0, 0, usize_of(options), 0, 0];
+    loop {
+        // SAFETY: neither a record of the news nor one of usage is asked for.
+        return match unsafe { raw::syscall(libc::SYS_waitid, args) } {
+            Ok(_) => Ok(true),
+            Err(Errno::EINTR) => continue,
+            Err(Errno::ECHILD) => Ok(false),
             Err(errno) => Err(errno),
         };
     }
